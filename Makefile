@@ -1,0 +1,134 @@
+# Needs git, make and Python >= 3.11; everything else lives in .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup export train test lint format check lock wheel wheel-check clean
+
+STARTED := $(shell date +%s)
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export KERAS_BACKEND ?= tensorflow
+export MPLBACKEND ?= Agg
+export PYTHONUNBUFFERED := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The locked TensorFlow has wheels for these; the first such Python found makes .venv.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(firstword $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+  "$$p" -c "$(SUPPORTED)" 2>/dev/null && echo "$$p"; done; echo python3))
+PY := .venv/bin/python
+LOCKED := .venv/.locked
+INSTALLED := .venv/.installed
+
+# Plain `=`: the command line overrides these, a stray environment variable does not.
+DATA = digits
+DATA_DIR =
+NAME := $(patsubst -%,%,$(subst /,-,$(subst ../,,$(DATA:/=))))
+TRAINED := runs/$(NAME)/model.keras
+MODEL = $(TRAINED)
+OUT = $(patsubst %/,%,$(dir $(MODEL)))/onnx
+PICTURE := $(OUT:/=)-samples.png
+
+FLAGS_mnist := --architecture conv --likelihood bernoulli --binarize dynamic \
+  --latent-dim 16 --epochs 10
+FLAGS_fashion_mnist := --architecture conv --likelihood normal --latent-dim 16 --epochs 10
+FLAGS_cifar10 := --architecture conv --likelihood normal --latent-dim 64 --epochs 20
+TRAIN_FLAGS = $(FLAGS_$(NAME))
+PYTEST_FLAGS = -n 2 --dist loadfile
+LOCK_FLAGS =
+
+define make-venv
+@if ! "$(PYTHON)" -c "$(SUPPORTED)" 2>/dev/null; then \
+  found=$$("$(PYTHON)" --version 2>/dev/null || echo "no such command"); \
+  echo "error: needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is: $$found;" \
+    "name one by make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 2; fi
+@echo "==> $1, with $$("$(PYTHON)" --version)"
+@"$(PYTHON)" -m venv --clear $1 || { rm -rf $1; \
+  echo "error: $(PYTHON) cannot make a virtual environment;" \
+    "on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+endef
+
+help:  ## Show this list
+	@echo "keras-vae: train a VAE with model.fit, ship it as ONNX."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@awk '/^## / {print substr($$0, 4)}' $(MAKEFILE_LIST)
+
+## Variables, as in `make export DATA=mnist`:
+##   DATA=digits        digits, mnist, fashion_mnist, cifar10, or a path to .npz, .npy, a folder
+##   DATA_DIR=dir       a folder that holds the downloaded data set
+##   TRAIN_FLAGS=       what `keras_vae train` gets; remove runs/$DATA to train again
+##   MODEL=path.keras   export this model and train nothing
+##   OUT=dir            where the bundle goes; beside the model, as onnx/, if not given
+##   PYTHON=python3.12  the Python that makes .venv: 3.11, 3.12 or 3.13
+##   PYTEST_FLAGS=      what pytest gets, as in `make test PYTEST_FLAGS='-x tests/test_noise.py'`
+
+setup: $(INSTALLED)  ## Make .venv and install the locked dependencies
+
+# Two stamps, each touched last: an interrupted install starts afresh, and an edit of
+# pyproject.toml does not fetch TensorFlow again.
+$(LOCKED): requirements.lock
+	$(call make-venv,.venv)
+	@echo "==> the locked dependencies; TensorFlow is large, a first download takes minutes"
+	$(PY) -m pip install --require-hashes -r requirements.lock
+	@touch $@
+
+$(INSTALLED): $(LOCKED) pyproject.toml
+	@echo "==> keras-vae itself"
+	$(PY) -m pip install --no-deps --no-build-isolation -e .
+	@touch $@
+
+export: $(INSTALLED) $(filter $(TRAINED),$(MODEL))  ## Train if there is no model yet, export to ONNX, sample it
+	@echo "==> export $(MODEL) to $(OUT)"
+	$(PY) -m export $(MODEL) --out $(OUT)
+	@echo "==> sample 64 images with onnxruntime, without TensorFlow"
+	$(PY) -m export.runtime $(OUT) --count 64 --seed 0 --out $(PICTURE)
+	@echo
+	@$(PY) -m export.report $(OUT) --picture $(PICTURE) --started $(STARTED)
+
+train: $(TRAINED)  ## Train alone, into runs/$DATA
+
+runs/$(NAME)/model.keras: | $(INSTALLED)
+	@echo "==> train on $(DATA)"
+	$(PY) -m keras_vae train --data $(DATA) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) \
+	  $(TRAIN_FLAGS) --out runs/$(NAME)
+
+test: $(INSTALLED)  ## Run every test and every docstring example
+	$(PY) -m pytest $(PYTEST_FLAGS)
+
+lint: $(INSTALLED)  ## Check the code, its format, and that imports run downward only
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	.venv/bin/lint-imports
+
+format: $(INSTALLED)  ## Format the code and mend what can be mended
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+check: lint test  ## Everything that CI runs
+
+lock:  ## Rewrite requirements.lock from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
+	$(call make-venv,build/lock)
+	build/lock/bin/python -m pip install uv
+	build/lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-config --custom-compile-command "make lock" $(LOCK_FLAGS) \
+	  --output-file requirements.lock --quiet
+
+wheel: $(INSTALLED)  ## Build the wheel into dist/
+	rm -rf build/lib dist
+	$(PY) -m pip wheel --no-deps --no-build-isolation \
+	  --wheel-dir dist .
+
+wheel-check: wheel  ## Install the wheel in a fresh environment and use it from another folder
+	$(call make-venv,build/wheel-check)
+	build/wheel-check/bin/python -m pip install --require-hashes -r requirements.lock
+	build/wheel-check/bin/python -m pip install --no-deps --force-reinstall dist/*.whl
+	cd build/wheel-check && bin/python -m keras_vae train --data digits --epochs 1 --out run \
+	  && bin/python -m export run/model.keras --out onnx \
+	  && bin/python -m export.runtime onnx --count 4 --seed 0 --out samples.png
+
+clean:  ## Remove .venv and everything built; the trained models in runs/ stay
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	find keras_vae export tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,193 @@
+"""The folder: ONNX files, a manifest, a model card and a picture, written whole or not at all."""
+
+import hashlib
+import json
+import math
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import keras_vae
+from export import card, convert, runtime, validate
+from export.canonical import OPSET
+
+GENERATED = {"manifest.json", "README.md", "samples.png"}
+
+
+def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda message: None):
+    """Export a VAE into the folder `path`, once it is proved to agree with Keras.
+
+    Everything is written into a temporary folder beside `path` and checked there; then the two
+    change places. If anything fails, what stood at `path` before still stands there.
+
+    Args:
+        vae: a `keras_vae.VAE`; one trained in mixed precision is exported in float32.
+        path: the folder; it may be missing, empty, or an earlier bundle, which is replaced.
+        tolerance: the largest difference from Keras allowed.
+        metrics: what is known of the model, such as its test loss in nats; for the manifest.
+        say: called with a line of progress now and then.
+
+    Raises:
+        ValidationError: a file differs from the Keras model.
+        ValueError: `path` holds something else than a bundle, or the model cannot be exported.
+        OSError: the folder cannot be written, or the disk is full.
+
+    Example:
+
+    >>> vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2)
+    >>> folder = Path(tempfile.mkdtemp()) / "bundle"
+    >>> write(vae, folder)
+    >>> sorted(file.name for file in folder.iterdir())
+    ['README.md', 'decoder.onnx', 'encoder.onnx', 'manifest.json', 'samples.png']
+    """
+    path = Path(path).resolve()
+    _check_target(path)
+    _check_prior(vae)
+    with _replacing(path) as folder:
+        _fill(folder, convert.float32(vae), tolerance, metrics, say)
+
+
+def _fill(folder, vae, tolerance, metrics, say):
+    about = _about(vae, metrics)
+    files = {}
+    for name, make in {"encoder.onnx": convert.encoder, "decoder.onnx": convert.decoder}.items():
+        say(f"converting {name}")
+        files[name] = _save(make(vae), folder / name, about)
+    say("comparing with Keras, on batches of 1 to 257 and on extreme latents")
+    gaps = validate.check(vae, folder, tolerance)
+    validation = {
+        "tolerance": tolerance,
+        "largest_difference": round_up(max(gaps.values())),
+        "outputs": {name: round_up(gap) for name, gap in gaps.items()},
+    }
+    manifest = {**about, "files": files, "validation": validation}
+    _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    say("sampling")
+    picture = _picture(folder)
+    _write_text(folder / "README.md", card.text(manifest, picture))
+
+
+def _about(vae, metrics):
+    """The manifest without `files` and `validation`: what each ONNX file says of itself."""
+    about = {
+        "format": runtime.FORMAT,
+        "format_version": runtime.FORMAT_VERSION,
+        "keras_vae": keras_vae.__version__,
+        "opset": OPSET,
+        "input_shape": list(vae.input_shape),
+        "latent_dim": vae.latent_dim,
+        "likelihood": _describe(vae.likelihood),
+        "prior": _describe(vae.prior),
+    }
+    return about if metrics is None else {**about, "metrics": metrics}
+
+
+def _describe(layer):
+    config = layer.get_config()
+    for key in ("name", "dtype", "trainable"):
+        config.pop(key, None)
+    weights = {weight.name: weight.numpy().tolist() for weight in layer.weights}
+    return {"class_name": type(layer).__name__, "config": config, "weights": weights}
+
+
+def _save(model, path, about):
+    entry = model.metadata_props.add()
+    entry.key, entry.value = runtime.METADATA, json.dumps(about)
+    data = model.SerializeToString(deterministic=True)
+    path.write_bytes(data)
+    return {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "inputs": {value.name: _shape(value) for value in model.graph.input},
+        "outputs": {value.name: _shape(value) for value in model.graph.output},
+    }
+
+
+def _shape(value):
+    return [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+
+
+def _picture(folder):
+    """Draw samples.png by the runtime itself, if the data are images; return whether they are."""
+    x = runtime.OnnxVAE(folder).sample(64)
+    drawable = x.ndim == 4 and x.shape[-1] in (1, 3)
+    if drawable:
+        runtime.write(x, folder / "samples.png")
+    return drawable
+
+
+def _write_text(path, text):
+    path.write_text(text, encoding="utf-8")
+
+
+def round_up(value):
+    """Round up to one significant digit, so that a manifest does not change with the weather.
+
+    Example:
+
+    >>> round_up(4.77e-07), round_up(0.0)
+    (5e-07, 0.0)
+    """
+    if value == 0:
+        return 0.0
+    exponent = math.floor(math.log10(value))
+    return float(f"{math.ceil(value / 10**exponent)}e{exponent}")
+
+
+def _check_prior(vae):
+    if not isinstance(vae.prior, keras_vae.distributions.StandardNormal):
+        raise ValueError(
+            f"cannot export the prior {type(vae.prior).__name__}: a bundle samples from "
+            "StandardNormal, prior='standard_normal'"
+        )
+
+
+def _check_target(path):
+    """Refuse a target that holds anything that an earlier export did not write."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise ValueError(f"cannot write the bundle {path}: a file of that name is there")
+    own = GENERATED | set(_files(path))
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in own)
+    if foreign or not all(entry.is_file() for entry in path.iterdir()):
+        what = foreign[0] if foreign else "a folder"
+        raise ValueError(
+            f"cannot write the bundle {path}: the folder holds {what}, which is not of a bundle; "
+            "choose a new folder"
+        )
+
+
+def _files(path):
+    if not (path / "manifest.json").is_file():
+        return []
+    return runtime.OnnxVAE(path).manifest["files"]
+
+
+@contextmanager
+def _replacing(path):
+    """Yield a temporary folder beside `path` that takes its place if all goes well."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+            new, old = Path(temporary, "new"), Path(temporary, "old")
+            new.mkdir()  # by the umask; the temporary folder itself is private
+            yield new
+            _swap(new, path, old)
+    except BaseException:
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
+def _swap(new, path, old):
+    try:
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise

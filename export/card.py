@@ -1,0 +1,76 @@
+"""The model card: the README.md of a bundle."""
+
+
+def text(manifest, picture):
+    """Write the model card of a bundle, in Markdown.
+
+    Args:
+        manifest: what manifest.json holds.
+        picture: whether the bundle holds samples.png.
+    """
+    shape, latent_dim = tuple(manifest["input_shape"]), manifest["latent_dim"]
+    likelihood = manifest["likelihood"]["class_name"]
+    sections = [
+        f"# A variational autoencoder of {_data(shape)}",
+        "![64 samples](samples.png)" if picture else "",
+        f"Latent size {latent_dim}, likelihood {likelihood}, "
+        f"prior {manifest['prior']['class_name']}. "
+        f"Exported by keras-vae {manifest['keras_vae']}, ONNX opset {manifest['opset']}.",
+        _files(manifest["files"]),
+        "## Run it",
+        _snippet(shape, latent_dim),
+        "`x_hat` is the mean of p(x|z). `encoder.onnx` takes `x`, scaled as the training data was, "
+        "and gives `z_mean` and `z_log_var` of q(z|x).",
+        "## Numbers",
+        _numbers(manifest),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _data(shape):
+    size = " x ".join(map(str, shape))
+    return f"images of {size}" if len(shape) == 3 else f"vectors of {size}"
+
+
+def _files(files):
+    rows = [
+        f"| `{name}` | {_signature(file['inputs'])} | {_signature(file['outputs'])} "
+        f"| {file['bytes']:,} |"
+        for name, file in files.items()
+    ]
+    return "\n".join(["| file | inputs | outputs | bytes |", "|---|---|---|---|", *rows])
+
+
+def _signature(values):
+    return ", ".join(f"`{name}` ({', '.join(map(str, dims))})" for name, dims in values.items())
+
+
+def _snippet(shape, latent_dim):
+    return f"""```python
+import numpy as np
+import onnxruntime
+
+decoder = onnxruntime.InferenceSession("decoder.onnx")
+z = np.random.default_rng(0).standard_normal((64, {latent_dim}), dtype=np.float32)
+(x_hat,) = decoder.run(["x_hat"], {{"z": z}})  # {(64, *shape)}
+```"""
+
+
+def _numbers(manifest):
+    gap, test = manifest["validation"]["largest_difference"], test_metrics(manifest)
+    lines = [f"- Largest difference from the Keras model: {gap:g}"]
+    names = {"loss": "loss (minus the ELBO)"}
+    lines += [f"- Test {names.get(name, name)}: {test[name]:.2f} nats per example" for name in test]
+    return "\n".join(lines)
+
+
+def test_metrics(manifest):
+    """Return the nats per example that the manifest holds for the test data, if any.
+
+    Example:
+
+    >>> test_metrics({"metrics": {"test": {"loss": 80.5}, "data": "digits"}})
+    {'loss': 80.5}
+    """
+    test = (manifest.get("metrics") or {}).get("test") or {}
+    return {name: value for name, value in test.items() if name == "loss" or "_loss" in name}

@@ -1,0 +1,80 @@
+"""The table that ends `make export`: test ELBO, files, sizes, largest difference, time."""
+
+import argparse
+import sys
+import time
+
+from export import card, runtime
+
+
+def table(manifest, seconds):
+    """Write the table of a bundle's numbers.
+
+    Args:
+        manifest: what manifest.json holds.
+        seconds: how long the whole of it took.
+
+    Example:
+
+    >>> files = {"decoder.onnx": {"bytes": 2048}}
+    >>> validation = {"largest_difference": 5e-07}
+    >>> print(table({"files": files, "validation": validation}, 75))
+    test ELBO                       -
+    decoder.onnx               2.0 kB
+    largest difference          5e-07  from Keras
+    time                    1 min 15 s
+    """
+    loss = card.test_metrics(manifest).get("loss")
+    rows = [("test ELBO", "-" if loss is None else f"{-loss:.2f}", "nats per example")]
+    rows += [(name, size(file["bytes"]), "") for name, file in manifest["files"].items()]
+    gap = manifest["validation"]["largest_difference"]
+    rows += [("largest difference", f"{gap:g}", "from Keras"), ("time", duration(seconds), "")]
+    return "\n".join(f"{name:<20} {value:>12}  {unit}".rstrip() for name, value, unit in rows)
+
+
+def size(count):
+    """Write a number of bytes for people.
+
+    Example:
+
+    >>> size(90), size(2048), size(3_600_000)
+    ('90 B', '2.0 kB', '3.6 MB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def duration(seconds):
+    """Write a time for people.
+
+    Example:
+
+    >>> duration(3.21), duration(75)
+    ('3.2 s', '1 min 15 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def main(arguments=None):
+    """Print the table of a bundle and, last, the path of its picture; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export.report", description=__doc__)
+    parser.add_argument("bundle", help="the folder that python -m export wrote")
+    parser.add_argument("--picture", help="the picture to name last")
+    parser.add_argument("--started", type=float, help="when it began, in seconds since 1970")
+    options = parser.parse_args(arguments)
+    try:
+        manifest = runtime.OnnxVAE(options.bundle).manifest
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    now = time.time()
+    print(table(manifest, now - (options.started or now)))
+    if options.picture:
+        print(options.picture)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

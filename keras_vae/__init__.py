@@ -1,0 +1,30 @@
+"""Train a variational autoencoder with `model.fit`; ship it as ONNX."""
+
+import sys
+
+__version__ = "0.1.0"
+
+if sys.argv[:1] != ["-m"]:  # `python -m keras_vae` reads its arguments before it loads Keras
+    from keras_vae import (
+        architectures,
+        datasets,
+        distributions,
+        evaluation,
+        layers,
+        objectives,
+        plotting,
+        schedules,
+    )
+    from keras_vae.models import VAE
+
+    __all__ = [
+        "VAE",
+        "architectures",
+        "datasets",
+        "distributions",
+        "evaluation",
+        "layers",
+        "objectives",
+        "plotting",
+        "schedules",
+    ]

@@ -1,0 +1,16 @@
+"""Encoders and decoders: functional models, found by name."""
+
+from keras_vae.architectures.conv import conv
+from keras_vae.architectures.mlp import mlp
+from keras_vae.lookup import named
+
+ARCHITECTURES = {"conv": conv, "mlp": mlp}
+
+
+def get(identifier):
+    """The architecture that a name stands for; a function is returned as it is.
+
+    An architecture is a function `(input_shape, latent_dim, params_per_element, seed, **options)`
+    that returns an encoder, `x → [z_mean, z_log_var]`, and a decoder, `z → x_params`.
+    """
+    return identifier if callable(identifier) else named("architecture", identifier, ARCHITECTURES)

@@ -1,0 +1,80 @@
+"""Convolutional encoder and decoder, for images of any size."""
+
+import math
+
+import keras
+from keras import layers
+
+from keras_vae.architectures.heads import Seeded, check_shape, flatten, posterior
+
+
+def conv(
+    input_shape,
+    latent_dim,
+    params_per_element=1,
+    seed=None,
+    filters=(32, 64),
+    kernel_size=3,
+    units=128,
+    activation="relu",
+):
+    """Returns an encoder and a decoder made of strided (transposed) convolutions.
+
+    Each entry of `filters` halves height and width, rounding up; the decoder doubles them as
+    often, and crops what is too much, so no image size is refused.
+
+    Args:
+        input_shape: shape of one image, `(height, width, channels)`.
+        latent_dim: size of z.
+        params_per_element: raw decoder outputs for each element of x; the likelihood says.
+        seed: integer seed of the initial weights.
+        filters: of the encoder's convolutions; the decoder has them in reverse.
+        kernel_size: of all convolutions.
+        units: of the dense layer between the convolutions and the posterior.
+        activation: of the hidden layers.
+
+    Returns:
+        `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
+        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `params_per_element`
+        times as many channels.
+
+    Raises:
+        ValueError: a size is not a whole number of at least 1, or the input is no image.
+
+    Example:
+
+    >>> encoder, decoder = conv((29, 31, 3), latent_dim=2, seed=0)
+    >>> decoder.output_shape
+    (None, 29, 31, 3)
+    """
+    input_shape = check_shape(input_shape, latent_dim)
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"conv needs images of shape (height, width, channels), got {input_shape}: "
+            "add a channel axis with x[..., None], or use the mlp architecture for vectors"
+        )
+    seeded = Seeded(seed)
+    options = {"padding": "same", "activation": activation}
+
+    x = h = keras.Input(input_shape, name="x")
+    for n in filters:
+        h = seeded(layers.Conv2D, n, kernel_size, strides=2, **options)(h)
+    grid = h.shape[1:]
+    h = seeded(layers.Dense, units, activation=activation)(flatten(h))
+    encoder = keras.Model(x, posterior(seeded, h, latent_dim), name="encoder")
+
+    z = keras.Input((latent_dim,), name="z")
+    h = seeded(layers.Dense, math.prod(grid), activation=activation)(z)
+    h = layers.Reshape(grid)(h)
+    for n in reversed(filters):
+        h = seeded(layers.Conv2DTranspose, n, kernel_size, strides=2, **options)(h)
+    h = crop(h, input_shape)
+    channels = input_shape[-1] * params_per_element
+    h = seeded(layers.Conv2D, channels, kernel_size, padding="same", dtype="float32")(h)
+    return encoder, keras.Model(z, h, name="decoder")
+
+
+def crop(h, input_shape):
+    """Cuts rows below and columns right of `input_shape`, if there are any."""
+    rows, columns = (have - want for have, want in zip(h.shape[1:3], input_shape, strict=False))
+    return layers.Cropping2D(((0, rows), (0, columns)))(h) if rows or columns else h

@@ -1,0 +1,46 @@
+"""What the architectures share: seeded initial weights, the two ends, and the checks."""
+
+import math
+import numbers
+
+import keras
+import numpy as np
+from keras import layers
+
+
+class Seeded:
+    """Makes layers whose initial weights follow from one seed; `None` leaves them random."""
+
+    def __init__(self, seed):
+        self.stream = None if seed is None else np.random.default_rng(seed)
+
+    def __call__(self, layer, *args, **kwargs):
+        seed = None if self.stream is None else int(self.stream.integers(2**31))
+        initializer = keras.initializers.GlorotUniform(seed=seed)
+        return layer(*args, kernel_initializer=initializer, **kwargs)
+
+
+def posterior(seeded, features, latent_dim):
+    """Features → `[z_mean, z_log_var]`, in float32 whatever the layers before compute in."""
+    return [
+        seeded(layers.Dense, latent_dim, dtype="float32", name=name)(features)
+        for name in ("z_mean", "z_log_var")
+    ]
+
+
+def check_shape(input_shape, latent_dim):
+    """Returns `input_shape` as a tuple, or raises `ValueError`."""
+    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
+    if not shape or not all(isinstance(n, numbers.Integral) and n >= 1 for n in shape):
+        raise ValueError(
+            "input_shape must be whole numbers >= 1 without the batch axis, such as (28, 28, 1) "
+            f"or (64,), got {input_shape!r}"
+        )
+    if not isinstance(latent_dim, numbers.Integral) or latent_dim < 1:
+        raise ValueError(f"latent_dim must be a whole number >= 1, got {latent_dim!r}")
+    return tuple(int(n) for n in shape)
+
+
+def flatten(x):
+    """`(B, *shape)` → `(B, n)` by a constant shape, which stays one node in an exported graph."""
+    return layers.Reshape((math.prod(x.shape[1:]),))(x)

@@ -1,0 +1,58 @@
+"""Fully connected encoder and decoder, for vectors and for images of any size."""
+
+import math
+
+import keras
+from keras import layers
+
+from keras_vae.architectures.heads import Seeded, check_shape, flatten, posterior
+
+
+def mlp(
+    input_shape,
+    latent_dim,
+    params_per_element=1,
+    seed=None,
+    hidden=(200, 200),
+    activation="relu",
+):
+    """Returns an encoder and a decoder made of dense layers.
+
+    Args:
+        input_shape: shape of one example, such as `(28, 28, 1)` or `(64,)`.
+        latent_dim: size of z.
+        params_per_element: raw decoder outputs for each element of x; the likelihood says.
+        seed: integer seed of the initial weights.
+        hidden: units of the encoder's hidden layers; the decoder has them in reverse.
+        activation: of the hidden layers.
+
+    Returns:
+        `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
+        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `params_per_element`
+        times as many entries on the last axis.
+
+    Raises:
+        ValueError: a size is not a whole number of at least 1.
+
+    Example:
+
+    >>> encoder, decoder = mlp((28, 28, 1), latent_dim=2, seed=0)
+    >>> decoder.output_shape
+    (None, 28, 28, 1)
+    """
+    *space, channels = input_shape = check_shape(input_shape, latent_dim)
+    output_shape = (*space, channels * params_per_element)
+    seeded = Seeded(seed)
+
+    x = keras.Input(input_shape, name="x")
+    h = flatten(x)
+    for units in hidden:
+        h = seeded(layers.Dense, units, activation=activation)(h)
+    encoder = keras.Model(x, posterior(seeded, h, latent_dim), name="encoder")
+
+    z = h = keras.Input((latent_dim,), name="z")
+    for units in reversed(hidden):
+        h = seeded(layers.Dense, units, activation=activation)(h)
+    h = seeded(layers.Dense, math.prod(output_shape), dtype="float32", name="x_params")(h)
+    h = layers.Reshape(output_shape, dtype="float32")(h)
+    return encoder, keras.Model(z, h, name="decoder")

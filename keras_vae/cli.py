@@ -1,0 +1,106 @@
+"""The command line: arguments in, exit status out. Keras loads after the arguments are read."""
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message):
+        sys.exit(fail(f"{message} (--help lists what there is)", BAD_INPUT))
+
+
+def parser():
+    """The argument parser of `python -m keras_vae`."""
+    top = Parser(prog="python -m keras_vae", description="Variational autoencoders")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    help_format = argparse.ArgumentDefaultsHelpFormatter
+
+    train = commands.add_parser("train", help="train a model", formatter_class=help_format)
+    train.add_argument(
+        "--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, or a path"
+    )
+    train.add_argument("--data-dir", help="folder of the files of mnist, fashion_mnist or cifar10")
+    train.add_argument(
+        "--binarize",
+        choices=("dynamic", "static"),
+        help="draw binary images: anew each time one is seen, or once",
+    )
+    train.add_argument("--architecture", default="mlp", help="mlp or conv")
+    train.add_argument(
+        "--likelihood", help="bernoulli or normal (default: bernoulli with --binarize, else normal)"
+    )
+    train.add_argument("--prior", default="standard_normal", help="standard_normal")
+    train.add_argument("--latent-dim", type=int, default=8, help="size of z")
+    train.add_argument("--beta", type=float, default=1.0, help="weight of the KL divergence")
+    train.add_argument(
+        "--kl-warmup", type=float, metavar="EPOCHS", help="epochs until the KL divergence has it"
+    )
+    train.add_argument("--epochs", type=int, default=100, help="passes over the data")
+    train.add_argument("--batch-size", type=int, default=64, help="examples in a step")
+    train.add_argument("--learning-rate", type=float, default=1e-3, help="of Adam")
+    train.add_argument("--seed", type=int, default=0, help="of weights, noise and order")
+    train.add_argument("--out", type=Path, required=True, help="folder for the model and pictures")
+
+    evaluate = commands.add_parser("evaluate", help="test ELBO", formatter_class=help_format)
+    evaluate.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
+    evaluate.add_argument("--data", help="other data than the model was trained on")
+    evaluate.add_argument("--data-dir", help="as in train")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the noise")
+
+    sample = commands.add_parser("sample", help="draw images", formatter_class=help_format)
+    sample.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
+    sample.add_argument("--count", type=int, default=64, help="number of samples")
+    sample.add_argument("--seed", type=int, default=0, help="which samples")
+    sample.add_argument("--temperature", type=float, default=1.0, help="factor of the noise")
+    sample.add_argument("--first", type=int, default=0, help="index of the first sample")
+    sample.add_argument("--out", type=Path, required=True, help="a .png, or an .npy for arrays")
+
+    plot = commands.add_parser(
+        "plot", help="latent traversal, and the manifold of two latent dimensions"
+    )
+    plot.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
+    return top
+
+
+def main(arguments=None):
+    """Runs one command and returns its exit status: 2 for bad input, 1 if training diverged."""
+    options = vars(parser().parse_args(arguments))
+    command = options.pop("command")
+    with quiet_stderr():
+        from keras_vae import commands
+    try:
+        return getattr(commands, command)(**options) or 0
+    except FloatingPointError as error:
+        return fail(error, FAILED)
+    except (ValueError, OSError) as error:
+        return fail(error, BAD_INPUT)
+    except KeyboardInterrupt:
+        return fail("interrupted", INTERRUPTED)
+
+
+def fail(error, status):
+    """Prints one line and returns `status`."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    return status
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+    """Keeps what TensorFlow's C++ writes while it loads off the screen; it heeds no log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

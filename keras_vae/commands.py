@@ -1,0 +1,203 @@
+"""What the commands do: train, evaluate, sample, plot."""
+
+import contextlib
+import csv
+import json
+import sys
+import tempfile
+
+import keras
+import numpy as np
+
+from keras_vae import datasets, evaluation, plotting
+from keras_vae.files import atomic_write
+from keras_vae.models import VAE, load_model, save_model
+from keras_vae.objectives import ELBO
+from keras_vae.schedules import KLWarmup
+
+TEST_SEED = 0  # of the binary test set: one for all, so that numbers can be compared
+
+
+def train(
+    *,
+    data,
+    data_dir,
+    binarize,
+    architecture,
+    likelihood,
+    prior,
+    latent_dim,
+    beta,
+    kl_warmup,
+    epochs,
+    batch_size,
+    learning_rate,
+    seed,
+    out,
+):
+    """Trains a model and leaves it in `out` with its history, test ELBO and pictures."""
+    for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if not 0 < learning_rate < float("inf"):
+        raise ValueError(f"learning_rate must be a positive number, got {learning_rate}")
+    keras.utils.set_random_seed(seed % 2**32)
+    dataset = datasets.load(data, data_dir)
+    x_train, x_test, batches = prepare(dataset, binarize, batch_size, seed)
+    vae = VAE.from_architecture(
+        architecture,
+        dataset.input_shape,
+        latent_dim,
+        likelihood or ("bernoulli" if binarize else "normal"),
+        prior,
+        ELBO(beta),
+        seed,
+    )
+    for x in (x_train, x_test):
+        vae.likelihood.check(x)
+    vae.compile(optimizer=keras.optimizers.Adam(learning_rate))
+    callbacks = [] if kl_warmup is None else [KLWarmup(kl_warmup)]
+    with output_folder(out):
+        print(f"train on {len(x_train)} examples of {data}, test on {len(x_test)}", flush=True)
+        history = fit(vae, batches, x_test, epochs, callbacks)
+        settings = {"data": str(data), "data_dir": data_dir, "binarize": binarize}
+        write_run(vae, history, settings, x_test, out)
+
+
+def prepare(dataset, binarize, batch_size, seed):
+    """`(x_train, x_test, what fit is given)`; the test part is binarized once in either case."""
+    if binarize is None:
+        return dataset.x_train, dataset.x_test, {"x": dataset.x_train, "batch_size": batch_size}
+    binary = dataset.binarized(TEST_SEED)
+    if binarize == "static":
+        return binary.x_train, binary.x_test, {"x": binary.x_train, "batch_size": batch_size}
+    batches = datasets.DynamicBinarization(dataset.x_train, batch_size, seed)
+    return binary.x_train, binary.x_test, {"x": batches}
+
+
+def fit(vae, batches, x_test, epochs, callbacks):
+    """Trains, until the last epoch or Ctrl-C, and returns the history."""
+    verbose = 1 if sys.stdout.isatty() else 2
+    try:
+        vae.fit(
+            **batches,
+            validation_data=(x_test,),
+            epochs=epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+    except KeyboardInterrupt:
+        if not vae.history.epoch:
+            raise
+        print(f"\nstopped after {len(vae.history.epoch)} of {epochs} epochs")
+    return {"epoch": vae.history.epoch, **vae.history.history}
+
+
+def write_run(vae, history, settings, x_test, out):
+    """Writes model.keras, history.csv, metrics.json and the pictures."""
+    save_model(vae, out / "model.keras")
+    with atomic_write(out / "history.csv") as path, open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(history)
+        writer.writerows(zip(*history.values(), strict=True))
+    test = test_metrics(vae, x_test, seed=0)
+    with atomic_write(out / "metrics.json") as path:
+        path.write_text(json.dumps({**settings, "test": test}, indent=2) + "\n")
+    shown = x_test[:32]
+    plotting.save(plotting.reconstructions(shown, vae.reconstruct(shown)), out / "reconstructions.png")
+    plotting.save(plotting.training_curves(history), out / "training_curves.png")
+    plotting.save(plotting.images(vae.sample(64)), out / "samples.png")
+    print(describe(test))
+    print(f"wrote {out}/: model.keras, history.csv, metrics.json, samples.png, "
+          "reconstructions.png, training_curves.png")
+
+
+def test_metrics(vae, x_test, seed):
+    """The test ELBO with its error bar, and its two terms: nats per example, one draw of z each."""
+    costs = evaluation.bounds(vae, x_test, seed)
+    elbo = evaluation.estimate(costs["elbo"])
+    return {
+        "elbo": elbo.mean,
+        "standard_error": elbo.standard_error,
+        "reconstruction_loss": float(costs["reconstruction_loss"].mean()),
+        "kl_loss": float(costs["kl_loss"].mean()),
+        "examples": len(x_test),
+        "seed": seed,
+    }
+
+
+def describe(test):
+    """One line about the test ELBO."""
+    elbo = evaluation.Estimate(test["elbo"], test["standard_error"])
+    return (
+        f"test ELBO {elbo} nats per example (reconstruction_loss "
+        f"{test['reconstruction_loss']:.2f}, kl_loss {test['kl_loss']:.2f}; "
+        f"{test['examples']} examples, one draw of z each, seed {test['seed']})"
+    )
+
+
+def evaluate(*, run, data, data_dir, seed):
+    """Prints the test ELBO of a trained model."""
+    vae, settings = load_run(run)
+    if data is None:
+        data, data_dir = settings["data"], data_dir or settings["data_dir"]
+    x_test = datasets.load(data, data_dir).x_test
+    if settings["binarize"]:
+        x_test = datasets.binarize(x_test, TEST_SEED + 1)
+    print(describe(test_metrics(vae, x_test, seed)))
+
+
+def sample(*, run, count, seed, temperature, first, out):
+    """Draws samples into a picture or an array."""
+    if out.suffix not in (".png", ".npy"):
+        raise ValueError(f"--out must end in .png or .npy, got {out}")
+    if out.suffix == ".png" and count < 1:
+        raise ValueError(f"a picture needs a count of at least 1, got {count}")
+    x_hat = load_run(run)[0].sample(count, seed, temperature, first)
+    with output_folder(out.parent):
+        if out.suffix == ".png":
+            plotting.save(plotting.images(x_hat), out)
+        else:
+            with atomic_write(out) as path:
+                np.save(path, x_hat)
+    print(f"wrote {out}")
+
+
+def plot(*, run):
+    """Draws the latent traversal, and the manifold if z has two dimensions."""
+    vae, _ = load_run(run)
+    figures = {"traversal.png": plotting.latent_traversal(vae)}
+    if vae.latent_dim == 2:
+        figures["manifold.png"] = plotting.manifold(vae)
+    for name, figure in figures.items():
+        plotting.save(figure, run / name)
+        print(f"wrote {run / name}")
+
+
+def load_run(run):
+    """The model that `train` left in the folder `run`, and how its data was made."""
+    vae = load_model(run / "model.keras")
+    path = run / "metrics.json"
+    try:
+        settings = json.loads(path.read_text())
+        return vae, {name: settings[name] for name in ("data", "data_dir", "binarize")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is missing or is not what train wrote: train again") from error
+
+
+@contextlib.contextmanager
+def output_folder(path):
+    """Makes the folder, and takes it away again if nothing was written into it.
+
+    Fails before the work begins if the folder cannot be written.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+        yield
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()

@@ -1,0 +1,107 @@
+"""Binary images from grey ones: p(pixel = 1) is its grey value (Salakhutdinov & Murray 2008)."""
+
+import math
+
+import keras
+import numpy as np
+
+_ORDER = 0  # the stream that shuffles; stream 1 + i draws the pixels of batch i
+
+
+def binarize(x, seed=0):
+    """x_binary ~ Bernoulli(x), drawn once: the static binarization.
+
+    Args:
+        x: grey values in [0, 1], any shape.
+        seed: an integer. The same seed draws the same images.
+
+    Returns:
+        float32 array of zeros and ones, shaped as `x`.
+
+    Raises:
+        ValueError: a value lies outside [0, 1] or is NaN.
+
+    Example:
+
+    >>> binarize([[0.0, 1.0, 1.0, 0.0]], seed=0)
+    array([[0., 1., 1., 0.]], dtype=float32)
+    """
+    return _draw(_checked(x), np.random.default_rng(seed % 2**64))
+
+
+class DynamicBinarization(keras.utils.PyDataset):
+    """Redraws x_binary ~ Bernoulli(x) each time an example is seen: the dynamic binarization.
+
+    A batch is a pure function of (seed, epoch, index), so worker threads and processes change
+    nothing. The last batch of an epoch holds what is left.
+
+    Args:
+        x: grey values in [0, 1], (N, ...).
+        batch_size: examples in a batch.
+        seed: an integer; fixes the draws and the order.
+        shuffle: whether every epoch has its own order.
+        **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
+
+    Calling `dataset[index]` gives `(x_binary,)`, float32, (batch_size, ...).
+
+    Raises:
+        ValueError: `x` is empty, a value lies outside [0, 1] or is NaN, or `batch_size` < 1.
+
+    Example:
+
+    >>> data = DynamicBinarization(np.full((300, 28, 28, 1), 0.5), batch_size=128)
+    >>> [x_binary.shape[0] for (x_binary,) in data]
+    [128, 128, 44]
+    """
+
+    def __init__(self, x, batch_size=128, seed=0, shuffle=True, **kwargs):
+        super().__init__(**kwargs)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: expected at least 1 example a batch.")
+        self.x = _checked(x)
+        if self.x.ndim == 0 or len(self.x) == 0:
+            raise ValueError(
+                f"x has shape {self.x.shape}: expected one or more examples, (N, ...)."
+            )
+        self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
+        self.epoch = 0
+
+    @property
+    def epoch(self):
+        """The pass over the data that is being drawn; Keras moves it on. Set it to resume."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch):
+        self._epoch = epoch
+        order = np.arange(len(self.x))
+        self._order = self._rng(_ORDER).permutation(order) if self.shuffle else order
+
+    def __len__(self):
+        return math.ceil(len(self.x) / self.batch_size)
+
+    def __getitem__(self, index):
+        index = range(len(self))[index]
+        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        return (_draw(self.x[chosen], self._rng(1 + index)),)
+
+    def on_epoch_end(self):
+        self.epoch += 1
+
+    def _rng(self, stream):
+        key = np.random.SeedSequence(self.seed % 2**64, spawn_key=(self.epoch, stream))
+        return np.random.default_rng(key)
+
+
+def _draw(x, rng):
+    return (rng.random(x.shape, dtype=np.float32) < x).astype(np.float32)
+
+
+def _checked(x):
+    x = np.asarray(x, dtype=np.float32)
+    if x.size and not (x.min() >= 0 and x.max() <= 1):  # so put, NaN fails too
+        raise ValueError(
+            f"binarization needs grey values in [0, 1], received {x.min():g} to {x.max():g}: "
+            "scale x first, or use likelihood 'normal' on x as it is."
+        )
+    return x

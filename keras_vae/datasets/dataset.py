@@ -1,0 +1,133 @@
+"""Arrays as they come, checked and brought into the one form that training takes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from keras_vae.datasets.binarization import binarize
+
+_WHITE = {1: 255, 2: 65535}  # the largest unsigned integer of 1 and of 2 bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training part and a test part of one set of examples.
+
+    Args:
+        name: what was loaded.
+        x_train, x_test: float32 images (N, H, W, C) or vectors (N, D).
+        y_train, y_test: integer labels (N,), or None.
+
+    Example:
+
+    >>> data = from_arrays("noise", np.zeros((10, 8, 8), "uint8"))
+    >>> data.input_shape, len(data.x_train), len(data.x_test)
+    ((8, 8, 1), 8, 2)
+    """
+
+    name: str
+    x_train: np.ndarray
+    x_test: np.ndarray
+    y_train: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+
+    @property
+    def input_shape(self):
+        """The shape of one example: (H, W, C) or (D,)."""
+        return self.x_train.shape[1:]
+
+    def binarized(self, seed=0):
+        """The same set with both parts drawn once as binary images: see `binarize`."""
+        x_train, x_test = binarize(self.x_train, seed), binarize(self.x_test, seed + 1)
+        return replace(self, x_train=x_train, x_test=x_test)
+
+
+def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=None):
+    """Checks, scales and shapes arrays into a `Dataset`.
+
+    Unsigned integer images of 1 or 2 bytes become grey values in [0, 1] (unless no value is above
+    1: then they are binary already); every other number is taken as it is. Images (N, H, W) get a
+    channel axis. Without `x_test`, a fifth of the examples (at least one), drawn with seed 0,
+    becomes the test part; both parts keep the order of the file.
+
+    Args:
+        name: the name of the set.
+        x_train, x_test: (N, D), (N, H, W) or (N, H, W, C) numbers; `x_test` may be None.
+        y_train, y_test: integer labels, (N,) or (N, 1), or None.
+        source: where the arrays come from, for the messages; `name` if not given.
+
+    Raises:
+        ValueError: no numbers, NaN or infinite values, no examples, shapes that do not fit.
+    """
+    source = source or name
+    x_train, x_test = _inputs(x_train, x_test, source)
+    y_train = _labels(y_train, x_train, f"{source}: y_train")
+    y_test = _labels(y_test, x_test, f"{source}: y_test")
+    if x_test is None:
+        x_train, x_test, y_train, y_test = _split(x_train, y_train, source)
+    return Dataset(name, x_train, x_test, y_train, y_test)
+
+
+def _inputs(x_train, x_test, source):
+    x = {"x_train": x_train} if x_test is None else {"x_train": x_train, "x_test": x_test}
+    for part, array in x.items():
+        _check_examples(array, f"{source}: {part}")
+    largest = max(array.max() for array in x.values())
+    x = {part: _ready(array, largest, f"{source}: {part}") for part, array in x.items()}
+    shapes = {array.shape[1:] for array in x.values()}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"{source}: x_train has shape {x_train.shape} and x_test {x_test.shape}: expected "
+            "examples of one shape."
+        )
+    return x["x_train"], x.get("x_test")
+
+
+def _check_examples(x, where):
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"{where} has dtype {x.dtype}: expected real numbers (such as uint8).")
+    if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
+        raise ValueError(
+            f"{where} has shape {x.shape}: expected (N, D), (N, H, W) or (N, H, W, C)."
+        )
+    if len(x) == 0:
+        raise ValueError(f"{where} has shape {x.shape}: expected at least one example.")
+    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
+        raise ValueError(
+            f"{where} has shape {x.shape}, channels first: expected (N, H, W, C), as "
+            "x.transpose(0, 2, 3, 1) gives."
+        )
+
+
+def _ready(x, largest, where):
+    integer_image = x.ndim > 2 and x.dtype.kind == "u" and x.dtype.itemsize in _WHITE
+    with np.errstate(over="ignore"):
+        if integer_image and largest > 1:
+            x = np.divide(x, _WHITE[x.dtype.itemsize], dtype=np.float32)
+        x = np.ascontiguousarray(x, dtype=np.float32)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{where} holds NaN or infinite values: expected finite float32 numbers.")
+    return x[..., np.newaxis] if x.ndim == 3 else x
+
+
+def _labels(y, x, where):
+    if y is None:
+        return None
+    if x is None:
+        raise ValueError(f"{where} stands without its x_test: add x_test, or leave y_test out.")
+    count = len(x)
+    if y.dtype.kind not in "biu" or y.shape not in {(count,), (count, 1)}:
+        raise ValueError(
+            f"{where} has dtype {y.dtype} and shape {y.shape}: expected {count} integer labels, "
+            "one for each example (or leave the labels out)."
+        )
+    return y.reshape(count).astype(np.int64)
+
+
+def _split(x, y, source):
+    if len(x) < 2:
+        raise ValueError(f"{source}: holds 1 example: expected 2 or more, to train and to test.")
+    held_out = np.random.default_rng(0).permutation(len(x))[: max(1, round(len(x) / 5))]
+    test = np.isin(np.arange(len(x)), held_out)
+    labels = (None, None) if y is None else (y[~test], y[test])
+    return x[~test], x[test], *labels

@@ -1,0 +1,82 @@
+"""One function that loads whatever it is given the name or the path of."""
+
+import difflib
+import os
+from pathlib import Path
+
+from keras_vae.datasets import arrays, images, named
+
+NAMES = ("digits", "mnist", "fashion_mnist", "cifar10")
+_READERS = {".npz": arrays.read_npz, ".npy": arrays.read_npy}
+
+
+def load(name_or_path="digits", data_dir=None):
+    """Loads a data set by its name, or from a file or a folder.
+
+    - `digits`: the 8x8 handwritten digits of scikit-learn, always there.
+    - `mnist`, `fashion_mnist`, `cifar10`: from Keras' cache folder (downloaded at first), or from
+      the files in `data_dir`: NAME.npz, the IDX files, CIFAR-10's binary version.
+    - an `.npz`: `x_train` and, if wanted, `x_test`, `y_train`, `y_test`; or a single array.
+    - an `.npy`: one array.
+    - a folder of images of one size.
+
+    Images come out as float32 (N, H, W, C), vectors as (N, D). Integer pixels (uint8, uint16) are
+    scaled to [0, 1], unless they are binary already; other numbers are taken as they are. Where
+    no test part is given (the digits, an `.npy`, a folder, an `.npz` without `x_test`), a fifth of
+    the examples (at least one), drawn with a fixed seed, is set aside for it: the same one each
+    time.
+
+    Args:
+        name_or_path: a name of the list above, or a path. A `pathlib.Path` is always a path.
+        data_dir: for `mnist`, `fashion_mnist` and `cifar10`: the folder to read them from.
+
+    Returns:
+        A `Dataset`.
+
+    Raises:
+        ValueError: in one line that names the file: nothing there, nothing usable in it, or a
+            download that failed.
+
+    Example:
+
+    >>> data = load("digits")
+    >>> data.input_shape, data.x_train.dtype.name, float(data.x_train.max())
+    ((8, 8, 1), 'float32', 1.0)
+    """
+    if isinstance(name_or_path, str) and name_or_path in NAMES:
+        return _load_named(name_or_path, data_dir)
+    if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
+        raise ValueError(f"cannot load {name_or_path!r}: expected {_expected()}.")
+    path = Path(os.path.expanduser(name_or_path))
+    if not os.path.exists(path):
+        raise ValueError(_missing(name_or_path))
+    if data_dir is not None:
+        raise ValueError(f"data_dir is for {', '.join(NAMES[1:])}: {path} is a path already.")
+    if path.is_dir():
+        return images.read_folder(path)
+    if path.suffix.lower() not in _READERS:
+        raise ValueError(f"{path}: cannot load a {path.suffix or 'bare'} file: {_expected()}.")
+    return _READERS[path.suffix.lower()](path)
+
+
+def _load_named(name, data_dir):
+    if name == "digits":
+        if data_dir is not None:
+            raise ValueError("digits is embedded and reads no folder: leave data_dir out.")
+        return named.read_digits()
+    if data_dir is None:
+        return named.read_through_keras(name)
+    return named.read_from_folder(name, data_dir)
+
+
+def _missing(name_or_path):
+    text = str(name_or_path)
+    if isinstance(name_or_path, os.PathLike) or os.sep in text or Path(text).suffix:
+        return f"{text}: no such file or folder."
+    close = difflib.get_close_matches(text.lower().replace("-", "_"), NAMES, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"unknown data set {text!r}: expected {_expected()}.{hint}"
+
+
+def _expected():
+    return f"one of {', '.join(NAMES)}, or the path of an .npz, an .npy or a folder of images"

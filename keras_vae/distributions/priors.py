@@ -1,0 +1,43 @@
+"""Priors p(z)."""
+
+import keras
+from keras import ops
+
+from keras_vae.distributions.base import Prior
+from keras_vae.distributions.normal import DiagonalNormal
+from keras_vae.lookup import lookup
+
+
+@keras.saving.register_keras_serializable("keras_vae")
+class StandardNormal(Prior):
+    """p(z) = N(0, I): nothing to learn, and a KL divergence in closed form.
+
+    Example:
+
+    >>> import numpy as np
+    >>> float(np.round(StandardNormal().log_prob(np.zeros((1, 2), "float32"))[0], 4))
+    -1.8379
+
+    Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
+    """
+
+    def log_prob(self, z):
+        return _standard(z).log_prob(z)
+
+    def transform(self, epsilon):
+        return epsilon
+
+    def kl_divergence(self, qz_x, z):
+        return qz_x.kl_divergence(_standard(qz_x.mean))
+
+
+def _standard(z):
+    return DiagonalNormal(ops.zeros_like(z), ops.zeros_like(z))
+
+
+PRIORS = {"standard_normal": StandardNormal}
+
+
+def get(identifier):
+    """The prior that a name, a config or an object stands for."""
+    return lookup("prior", identifier, PRIORS, Prior)

@@ -1,0 +1,33 @@
+"""Turns a name, a config or an object into the object: the only place where strings are compared."""
+
+import difflib
+
+import keras
+
+
+def lookup(kind, identifier, table, base):
+    """Returns the object that `identifier` stands for.
+
+    Args:
+        kind: what is looked up, for the error message: `"likelihood"`.
+        identifier: a key of `table`, a Keras serialization config, or an instance of `base`.
+        table: name → class, built without arguments.
+        base: the class that every result is an instance of.
+
+    Raises:
+        ValueError: nothing goes by that name; the message gives the closest match and all names.
+    """
+    if isinstance(identifier, dict):
+        identifier = keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, base):
+        return identifier
+    return named(kind, identifier, table)()
+
+
+def named(kind, name, table):
+    """Returns `table[name]`, or raises a `ValueError` with the closest match."""
+    if isinstance(name, str) and name in table:
+        return table[name]
+    close = difflib.get_close_matches(str(name).lower(), table, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"Unknown {kind}: {name!r}.{hint} Known: {', '.join(sorted(table))}.")

@@ -1,0 +1,55 @@
+"""A model's `.keras` file: written whole or not at all, read with one clear line when it is bad."""
+
+import zipfile
+from pathlib import Path
+
+import keras
+
+from keras_vae.files import atomic_write
+from keras_vae.models.vae import VAE
+
+PARTS = {"config.json", "model.weights.h5"}
+
+
+def save_model(vae, path):
+    """Saves the model, its optimizer included, to a `.keras` file.
+
+    Raises:
+        OSError: the file cannot be written; what stood there before still does.
+    """
+    with atomic_write(path) as temporary:
+        vae.save(temporary)
+
+
+def load_model(path):
+    """Loads a VAE from a `.keras` file.
+
+    Raises:
+        ValueError: the file is missing, cut short or damaged, or holds something else.
+    """
+    path = Path(path)
+    check_archive(path)
+    try:
+        model = keras.saving.load_model(path)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, ImportError) as error:
+        raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+    if not isinstance(model, VAE):
+        raise ValueError(f"{path} holds a {type(model).__name__}, and a keras_vae.VAE was expected")
+    return model
+
+
+def check_archive(path):
+    """Raises `ValueError` unless `path` is a whole `.keras` file."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}: train a model first, or mend the path")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            missing, damaged = PARTS - set(archive.namelist()), archive.testzip()
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is not a .keras file, or was cut short") from error
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from error
+    if missing:
+        raise ValueError(f"{path} is not a .keras file: it holds no {min(missing)}")
+    if damaged:
+        raise ValueError(f"{path} is damaged: {damaged} in it does not match its checksum")

@@ -1,0 +1,210 @@
+"""The variational autoencoder, a keras.Model."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_vae import architectures, objectives
+from keras_vae.distributions import DiagonalNormal, likelihoods, priors
+from keras_vae.layers import Sampling, clip_z_log_var
+from keras_vae.models.inference import Inference
+from keras_vae.models.train_steps import TrainStep
+from keras_vae.models.training import Training
+
+
+class Bound(NamedTuple):
+    """What one batch costs, in nats per example."""
+
+    loss: Any
+    """Minus the objective: `(B,)`."""
+    reconstruction_loss: Any
+    """−E_q[log p(x|z)]: `(B,)`."""
+    kl_loss: Any
+    """KL(q(z|x) ‖ p(z)): `(B,)`."""
+    x_params: Any
+    """The decoder's raw output: `(K, B, ...)`."""
+
+
+@keras.saving.register_keras_serializable("keras_vae")
+class VAE(TrainStep, Training, Inference, keras.Model):
+    """loss = −(E_q[log p(x|z)] − KL(q(z|x) ‖ p(z))): a variational autoencoder.
+
+    Trains, evaluates, saves and loads as every Keras model does. `compile` takes an optimizer and
+    no loss: the objective is the model's own. `fit` and `evaluate` log `loss`,
+    `reconstruction_loss` and `kl_loss` in nats per example, summed over the pixels; training logs
+    `skipped_steps` too, the steps whose loss or gradient was not finite, which change no weight.
+
+    Args:
+        encoder: model of `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each.
+        decoder: model of `(B, latent_dim)` → raw parameters of p(x|z).
+        likelihood: name, config or `distributions.Likelihood`.
+        prior: name, config or `distributions.Prior`.
+        objective: name, config or `objectives.Objective`.
+        seed: integer seed of the noise in training; `from_architecture` also starts the weights
+            from it.
+
+    Call arguments:
+        inputs: x, `(B, *input_shape)`.
+
+    Output shape: `(B, *input_shape)`: the mean of p(x|z) at z = z_mean.
+
+    Raises:
+        ValueError: encoder, decoder and likelihood do not fit together; the data does not fit the
+            model or the likelihood.
+        FloatingPointError: 32 steps in a row were skipped.
+
+    Example:
+
+    >>>     >>> vae = VAE.from_architecture("mlp", (8, 8, 1), latent_dim=2, likelihood="normal", seed=0)
+    >>> vae.compile(optimizer="adam")
+    >>> history = vae.fit(np.zeros((32, 8, 8, 1)), epochs=1, verbose=0)
+    >>> sorted(history.history)
+    ['kl_loss', 'loss', 'reconstruction_loss', 'skipped_steps']
+    >>> vae.sample(4, seed=7).shape
+    (4, 8, 8, 1)
+
+    Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, sections 2.3 and 2.4.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        likelihood="bernoulli",
+        prior="standard_normal",
+        objective="elbo",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.encoder, self.decoder = encoder, decoder
+        self.likelihood = likelihoods.get(likelihood)
+        self.prior = priors.get(prior)
+        self.objective = objectives.get(objective)
+        self.seed = seed
+        self.sampling = Sampling(seed, dtype=self.variable_dtype, name="sampling")
+        self._check_parts()
+        self.kl_weight = self.add_weight((), "ones", trainable=False, name="kl_weight")
+        self.make_trackers()
+        self.built = True
+
+    @classmethod
+    def from_architecture(
+        cls,
+        architecture,
+        input_shape,
+        latent_dim,
+        likelihood="bernoulli",
+        prior="standard_normal",
+        objective="elbo",
+        seed=None,
+        **options,
+    ):
+        """A VAE with an encoder and a decoder made for it.
+
+        Args:
+            architecture: `"mlp"`, `"conv"`, or a function like those in `architectures`.
+            input_shape: shape of one example, such as `(28, 28, 1)`.
+            latent_dim: size of z.
+            likelihood, prior, objective: names or objects.
+            seed: integer seed of the initial weights and of the noise.
+            **options: for the architecture, such as `hidden=(200, 200)`.
+        """
+        likelihood = likelihoods.get(likelihood)
+        encoder, decoder = architectures.get(architecture)(
+            input_shape, latent_dim, likelihood.params_per_element, seed, **options
+        )
+        return cls(encoder, decoder, likelihood, prior, objective, seed)
+
+    @property
+    def input_shape(self):
+        """Shape of one example, without the batch axis."""
+        return tuple(self.encoder.input_shape[1:])
+
+    @property
+    def latent_dim(self):
+        """Size of z."""
+        return self.decoder.input_shape[-1]
+
+    def posterior(self, x, training=False):
+        """q(z|x): `mean` and `log_var`, `(B, latent_dim)` each."""
+        h = self.encoder(x, training=training)
+        z_mean, z_log_var = (ops.cast(output, self.variable_dtype) for output in h)
+        return DiagonalNormal(z_mean, clip_z_log_var(z_log_var))
+
+    def x_params(self, z, training=False):
+        """The raw parameters of p(x|z): `(..., latent_dim)` → `(..., *event)`."""
+        rows = ops.reshape(z, (-1, self.latent_dim))
+        x_params = ops.cast(self.decoder(rows, training=training), self.variable_dtype)
+        return ops.reshape(x_params, (*ops.shape(z)[:-1], *x_params.shape[1:]))
+
+    def bound(self, x, epsilon, kl_weight=1.0, training=False):
+        """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`."""
+        x = ops.cast(x, self.variable_dtype)
+        qz_x = self.posterior(x, training)
+        z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
+        x_params = self.x_params(z, training)
+        densities = objectives.Densities(
+            log_px_z=self.likelihood.log_prob(x, x_params),
+            log_pz=self.prior.log_prob(z),
+            log_qz_x=qz_x.log_prob(z),
+            kl=self.prior.kl_divergence(qz_x, z),
+        )
+        return Bound(
+            loss=-self.objective(densities, kl_weight),
+            reconstruction_loss=-ops.mean(densities.log_px_z, axis=0),
+            kl_loss=densities.kl,
+            x_params=x_params,
+        )
+
+    def call(self, inputs, training=False):
+        z_mean = self.posterior(inputs, training).mean
+        return self.likelihood.mean(self.x_params(z_mean, training))
+
+    def export(self, filepath, format="onnx", **kwargs):
+        """Writes the bundle of ONNX files; other formats are those of `keras.Model.export`."""
+        if format != "onnx":
+            return super().export(filepath, format=format, **kwargs)
+        from export import bundle  # the one import upwards: training needs no converter
+
+        return bundle.write(self, filepath, **kwargs)
+
+    def get_config(self):
+        parts = ("encoder", "decoder", "likelihood", "prior", "objective")
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            **{name: serialize(getattr(self, name)) for name in parts},
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            parts = {
+                name: keras.saving.deserialize_keras_object(config[name])
+                for name in ("encoder", "decoder")
+            }
+            return cls(**{**config, **parts})
+
+    def _check_parts(self):
+        """Raises `ValueError` unless encoder, decoder and likelihood fit together."""
+        latent = [tuple(h.shape[1:]) for h in keras.tree.flatten(self.encoder.outputs)]
+        if len(latent) != 2 or latent[0] != latent[1] or len(latent[0]) != 1:
+            raise ValueError(
+                "encoder must have two outputs, z_mean and z_log_var, of shape (batch, "
+                f"latent_dim) each, got {[(None, *shape) for shape in latent]}"
+            )
+        if tuple(self.decoder.input_shape[1:]) != latent[0]:
+            raise ValueError(
+                f"decoder must take z of shape {(None, *latent[0])}, as the encoder gives it, "
+                f"but takes {self.decoder.input_shape}"
+            )
+        *space, channels = self.input_shape
+        want = (None, *space, channels * self.likelihood.params_per_element)
+        if tuple(self.decoder.output_shape) != want:
+            raise ValueError(
+                f"decoder must return {want} for {type(self.likelihood).__name__} and x of shape "
+                f"{(None, *self.input_shape)}, but returns {self.decoder.output_shape}"
+            )

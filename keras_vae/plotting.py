@@ -1,0 +1,195 @@
+"""Pictures of a VAE. Every function returns a `matplotlib.figure.Figure` and keeps no state.
+
+Images are grey, or RGB for three channels, clipped to [0, 1]. Vectors are folded into the
+rectangle closest to a square and drawn as a heat map.
+"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_vae.files import atomic_write
+from keras_vae.tiles import examples, grid_figure, label_columns, label_rows
+
+_MAX_ROWS = 16
+
+
+def images(x, columns=8):
+    """A grid of examples, row by row.
+
+    Args:
+        x: (N, H, W, C) images or (N, D) vectors, N at least 1.
+        columns: examples in a row.
+
+    Raises:
+        ValueError: `x` is empty or has another shape, or `columns` < 1.
+
+    Example:
+
+    >>> figure = images(np.random.default_rng(0).random((16, 8, 8, 1)))
+    """
+    x = examples(x)
+    if columns < 1:
+        raise ValueError(f"columns is {columns}: expected at least 1.")
+    return grid_figure(x, min(columns, len(x)))[0]
+
+
+def reconstructions(x, x_hat, columns=8):
+    """Pairs: each example with its reconstruction under it.
+
+    Args:
+        x: the examples, (N, H, W, C) or (N, D).
+        x_hat: the means of p(x|z), shaped as `x`.
+        columns: pairs in a row.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    x, x_hat = examples(x), examples(x_hat)
+    if x.shape != x_hat.shape:
+        raise ValueError(f"x has shape {x.shape} and x_hat {x_hat.shape}: expected the same shape.")
+    columns = min(columns, len(x))
+    rows = math.ceil(len(x) / columns)
+    pairs = np.full((rows, 2, columns, *x.shape[1:]), np.nan, dtype=np.float32)
+    for row in range(rows):
+        part = slice(row * columns, (row + 1) * columns)
+        pairs[row, 0, : len(x[part])] = x[part]
+        pairs[row, 1, : len(x[part])] = x_hat[part]
+    figure, axes, tile = grid_figure(pairs.reshape(-1, *x.shape[1:]), columns)
+    label_rows(axes, tile, ["x", r"$\hat{x}$"] * rows)
+    return figure
+
+
+def latent_traversal(vae, columns=9, z=None):
+    """One row for each latent dimension, moved from -3 to 3 while the others stay.
+
+    Of more than 16 dimensions, those are shown that change the decoded mean most; the row that
+    changes it most is at the top.
+
+    Args:
+        vae: a model with `decode` and `latent_dim`.
+        columns: values on the way from -3 to 3, at least 2.
+        z: (latent_dim,), where the others stay; the prior's mean, zero, if not given.
+
+    Raises:
+        ValueError: `z` has another shape, or `columns` < 2.
+    """
+    start = np.zeros(vae.latent_dim, np.float32) if z is None else np.asarray(z, np.float32)
+    if start.shape != (vae.latent_dim,) or columns < 2:
+        raise ValueError(
+            f"received z of shape {start.shape} and columns {columns}: expected "
+            f"({vae.latent_dim},), and at least 2 columns."
+        )
+    dims = _liveliest(vae, start)
+    values = np.linspace(-3, 3, columns, dtype=np.float32)
+    x_hat = vae.decode(_moved(start, dims, values))
+    figure, axes, tile = grid_figure(examples(x_hat), columns)
+    label_rows(axes, tile, [f"z[{dim}]" for dim in dims])
+    label_columns(axes, tile, [f"{value:.3g}" for value in values])
+    return figure
+
+
+def manifold(vae, size=20):
+    """The decoded plane of a VAE of two latent dimensions.
+
+    `z` runs over a grid of standard normal quantiles, so equal areas of the picture hold equal
+    probability: z[0] grows to the right, z[1] upwards.
+
+    Args:
+        vae: a model with `decode` and `latent_dim` 2.
+        size: points on each side, at least 1.
+
+    Raises:
+        ValueError: `latent_dim` is not 2.
+    """
+    if vae.latent_dim != 2:
+        raise ValueError(
+            f"the model has latent_dim {vae.latent_dim}: a manifold needs 2; see latent_traversal."
+        )
+    if size < 1:
+        raise ValueError(f"size is {size}: expected at least 1.")
+    quantiles = [NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)]
+    z = np.array([(z0, z1) for z1 in reversed(quantiles) for z0 in quantiles], np.float32)
+    return grid_figure(examples(vae.decode(z)), size, joined=True)[0]
+
+
+def training_curves(history):
+    """One panel for each logged quantity over the epochs, training and validation together.
+
+    Args:
+        history: a mapping of columns to values per epoch, as `History.history` of `fit`: `loss`,
+            `val_loss`, `reconstruction_loss`, ... Losses are in nats per example. A column
+            `epoch` is taken as the axis, numbered from 0 as Keras does.
+
+    Raises:
+        ValueError: there is no column, or no epoch.
+
+    Example:
+
+    >>> figure = training_curves({"loss": [130.0, 110.0], "val_loss": [120.0, 112.0]})
+    """
+    curves = {name: np.asarray(values, float) for name, values in history.items()}
+    count = max((len(values) for values in curves.values()), default=0)
+    epochs = curves.pop("epoch", np.arange(count)) + 1
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in curves))
+    if not names or count == 0:
+        raise ValueError("the history holds no epoch: expected columns such as loss and val_loss.")
+    if not np.any(curves.get("skipped_steps")):
+        names = [name for name in names if name != "skipped_steps"] or names
+    columns = min(3, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(3.6 * columns + 0.6, 2.9 * rows + 0.3), layout="constrained")
+    for i, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in curves:
+                axes.plot(epochs[: len(curves[key])], curves[key], label=label, **_line(count))
+        _finish_panel(axes, name)
+    return figure
+
+
+def save(figure, path):
+    """Writes a figure as a PNG, whole or not at all.
+
+    Args:
+        figure: a `matplotlib.figure.Figure`.
+        path: the file to write.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _line(count):
+    return {"marker": "." if count <= 30 else None, "linewidth": 1.5}
+
+
+def _finish_panel(axes, name):
+    axes.set_title(name.replace("_", " "), fontsize=10)
+    axes.set_xlabel("epoch", fontsize=9)
+    axes.set_ylabel("nats per example" if name.endswith("loss") else "", fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False)
+
+
+def _liveliest(vae, start):
+    """The dimensions, at most 16, by how far they move the decoded mean between -3 and 3."""
+    ends = vae.decode(_moved(start, range(vae.latent_dim), np.array([-3, 3], np.float32)))
+    ends = np.asarray(ends).reshape(vae.latent_dim, 2, -1)
+    change = np.abs(ends[:, 1] - ends[:, 0]).mean(axis=1)
+    return np.argsort(-change, kind="stable")[:_MAX_ROWS]
+
+
+def _moved(start, dims, values):
+    """`start` with each of `dims` set to each of `values`: (dims * values, latent_dim)."""
+    z = np.tile(start, (len(dims), len(values), 1))
+    for row, dim in enumerate(dims):
+        z[row, :, dim] = values
+    return z.reshape(-1, len(start))

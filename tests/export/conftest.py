@@ -1,0 +1,79 @@
+"""Models with random biases, their bundles, and a disk that fills up."""
+
+import resource
+
+import numpy as np
+import pytest
+
+import keras_vae
+
+
+def make_vae(architecture, input_shape=(8, 8, 1), likelihood="bernoulli", **options):
+    """A small VAE whose biases are not zero: the converter drops additions of zeros."""
+    vae = keras_vae.VAE.from_architecture(
+        architecture, input_shape, latent_dim=3, likelihood=likelihood, seed=0, **options
+    )
+    rng = np.random.default_rng(0)
+    for model in (vae.encoder, vae.decoder):
+        model.set_weights([w + 0.1 * rng.standard_normal(w.shape) for w in model.get_weights()])
+    return vae
+
+
+@pytest.fixture(scope="session")
+def vae():
+    return make_vae("conv", filters=(4, 8), units=16)
+
+
+@pytest.fixture(scope="session")
+def mlp():
+    return make_vae("mlp", likelihood="normal", hidden=(16, 12))
+
+
+@pytest.fixture(scope="session")
+def exported(vae, tmp_path_factory):
+    """A bundle that no test may change."""
+    folder = tmp_path_factory.mktemp("exported") / "bundle"
+    vae.export(folder)
+    return folder
+
+
+@pytest.fixture
+def bundle(exported, tmp_path):
+    """A bundle of the test's own."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for file in exported.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def saved(vae, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    vae.save(path)
+    return path
+
+
+@pytest.fixture
+def full_disk():
+    """No file grows beyond 1000 bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def contents(folder):
+    """Every file below a folder, with its bytes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def error_line(capsys):
+    """What was printed to stderr, which has to be one line, without its `error: `."""
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("error: ").strip()
