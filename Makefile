@@ -131,4 +131,4 @@ wheel-check: wheel  ## Install the wheel in a fresh environment and use it from 
 
 clean:  ## Remove .venv and everything built; the trained models in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
-	find keras_vae export tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

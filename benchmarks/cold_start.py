@@ -1,6 +1,6 @@
-"""Time to the first sample from a cold process start, beside the time that TensorFlow takes to load.
+"""Time from a cold start to the first sample, beside the time that TensorFlow takes to load.
 
-    python benchmarks/cold_start.py BUNDLE
+python benchmarks/cold_start.py BUNDLE
 """
 
 import subprocess

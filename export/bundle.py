@@ -11,6 +11,7 @@ import keras_vae
 from export import card, convert, runtime, validate
 from export.canonical import OPSET
 
+GRAPHS = {"encoder.onnx": convert.encoder, "decoder.onnx": convert.decoder}
 GENERATED = {"manifest.json", "README.md", "samples.png"}
 
 
@@ -24,7 +25,8 @@ def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda mess
         vae: a `keras_vae.VAE`; one trained in mixed precision is exported in float32.
         path: the folder; it may be missing, empty, or an earlier bundle, which is replaced.
         tolerance: the largest difference from Keras allowed.
-        metrics: what is known of the model, such as its test loss in nats; for the manifest.
+        metrics: what is known of the model, for the manifest: `data`, its name, and `test`, with
+            `elbo` and `standard_error` in nats per example.
         say: called with a line of progress now and then.
 
     Raises:
@@ -50,7 +52,7 @@ def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda mess
 def _fill(folder, vae, tolerance, metrics, say):
     about = _about(vae, metrics)
     files = {}
-    for name, make in {"encoder.onnx": convert.encoder, "decoder.onnx": convert.decoder}.items():
+    for name, make in GRAPHS.items():
         say(f"converting {name}")
         files[name] = _save(make(vae), folder / name, about)
     say("comparing with Keras, on batches of 1 to 257 and on extreme latents")
@@ -144,24 +146,29 @@ def _check_prior(vae):
 
 def _check_target(path):
     """Refuse a target that holds anything that an earlier export did not write."""
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise ValueError(f"cannot write the bundle {path}: a file of that name is there")
-    own = GENERATED | set(_files(path))
-    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in own)
-    if foreign or not all(entry.is_file() for entry in path.iterdir()):
-        what = foreign[0] if foreign else "a folder"
-        raise ValueError(
-            f"cannot write the bundle {path}: the folder holds {what}, which is not of a bundle; "
-            "choose a new folder"
-        )
+    if path.is_dir():
+        foreign = {file.name for file in path.iterdir()} - _own(path)
+        if foreign:
+            raise ValueError(
+                f"cannot write the bundle {path}: the folder holds {min(foreign)}, "
+                "which is not of a bundle; choose another folder"
+            )
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise ValueError(
+                f"cannot write the bundle {path}: {place} is a file; choose another folder"
+            )
 
 
-def _files(path):
-    if not (path / "manifest.json").is_file():
-        return []
-    return runtime.OnnxVAE(path).manifest["files"]
+def _own(path):
+    """The files that an earlier export wrote into the folder."""
+    if not (path / "manifest.json").exists():
+        return set()
+    try:
+        files = {*runtime.OnnxVAE(path).manifest["files"], *GENERATED}
+    except ValueError as error:
+        raise ValueError(f"cannot replace what stands there: {error}") from error
+    return {name for name in files if (path / name).is_file()}
 
 
 @contextmanager

@@ -57,20 +57,22 @@ z = np.random.default_rng(0).standard_normal((64, {latent_dim}), dtype=np.float3
 
 
 def _numbers(manifest):
-    gap, test = manifest["validation"]["largest_difference"], test_metrics(manifest)
+    gap = manifest["validation"]["largest_difference"]
     lines = [f"- Largest difference from the Keras model: {gap:g}"]
-    names = {"loss": "loss (minus the ELBO)"}
-    lines += [f"- Test {names.get(name, name)}: {test[name]:.2f} nats per example" for name in test]
+    if elbo(manifest):
+        lines.append(
+            f"- Test ELBO, {manifest['metrics']['data']}: {elbo(manifest)} nats per example"
+        )
     return "\n".join(lines)
 
 
-def test_metrics(manifest):
-    """Return the nats per example that the manifest holds for the test data, if any.
+def elbo(manifest):
+    """Return the test ELBO that the manifest holds, with its error bar; None if it holds none.
 
     Example:
 
-    >>> test_metrics({"metrics": {"test": {"loss": 80.5}, "data": "digits"}})
-    {'loss': 80.5}
+    >>> elbo({"metrics": {"test": {"elbo": -96.769, "standard_error": 0.263}}})
+    '-96.77 ± 0.26'
     """
-    test = (manifest.get("metrics") or {}).get("test") or {}
-    return {name: value for name, value in test.items() if name == "loss" or "_loss" in name}
+    test = manifest.get("metrics", {}).get("test", {})
+    return f"{test['elbo']:.2f} ± {test['standard_error']:.2f}" if "elbo" in test else None

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 from export import report, runtime
@@ -30,7 +29,8 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     model, out = Path(options.model), Path(options.out)
     try:
-        _check_archive(model)
+        if not model.is_file():  # said at once, before TensorFlow is loaded
+            raise ValueError(f"there is no file {model}: train a model first, or mend the path")
         metrics = _metrics(model.with_name("metrics.json"))
         with _terminable():
             status = _export(model, out, options.tolerance, metrics)
@@ -48,54 +48,25 @@ def _export(model, out, tolerance, metrics):
     _say("loading TensorFlow")
     with _quiet():
         from export import bundle, validate
+        from keras_vae.models import load_model
     try:
         _say(f"loading {model}")
-        bundle.write(_load(model), out, tolerance=tolerance, metrics=metrics, say=_say)
+        bundle.write(load_model(model), out, tolerance=tolerance, metrics=metrics, say=_say)
     except validate.ValidationError as error:
         return _fail(f"{error}; nothing is written", status=1)
     return 0
 
 
-def _load(path):
-    import keras
-
-    import keras_vae
-
-    try:
-        vae = keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, ImportError) as error:
-        raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
-    if not isinstance(vae, keras_vae.VAE):
-        raise ValueError(f"{path} holds a {type(vae).__name__}, expected a keras_vae.VAE")
-    return vae
-
-
-def _check_archive(path):
-    """Refuse what is no whole .keras file, before TensorFlow is loaded."""
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}: train a model first, or mend the path")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            missing = {"config.json", "model.weights.h5"} - set(archive.namelist())
-            damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is not a .keras file, or was cut short") from error
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
-    if missing:
-        raise ValueError(f"{path} is not a .keras file: it holds no {min(missing)}")
-    if damaged:
-        raise ValueError(f"{path} is damaged: {damaged} in it does not match its checksum")
-
-
 def _metrics(path):
-    """What training wrote beside the model, if it did."""
+    """What training wrote beside the model, if it did, without the places on its machine."""
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_bytes())
-    except (ValueError, OSError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+        written = json.loads(path.read_bytes())
+        data, test = Path(written["data"]).name, written["test"]
+        return {"data": data, "binarize": written["binarize"], "test": {**test}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not what train wrote: remove it, or train again") from error
 
 
 @contextlib.contextmanager

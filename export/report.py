@@ -19,17 +19,16 @@ def table(manifest, seconds):
     >>> files = {"decoder.onnx": {"bytes": 2048}}
     >>> validation = {"largest_difference": 5e-07}
     >>> print(table({"files": files, "validation": validation}, 75))
-    test ELBO                       -
-    decoder.onnx               2.0 kB
-    largest difference          5e-07  from Keras
-    time                    1 min 15 s
+    test ELBO                         -  nats per example
+    decoder.onnx                 2.0 kB
+    largest difference            5e-07  from Keras
+    time                     1 min 15 s
     """
-    loss = card.test_metrics(manifest).get("loss")
-    rows = [("test ELBO", "-" if loss is None else f"{-loss:.2f}", "nats per example")]
+    rows = [("test ELBO", card.elbo(manifest) or "-", "nats per example")]
     rows += [(name, size(file["bytes"]), "") for name, file in manifest["files"].items()]
     gap = manifest["validation"]["largest_difference"]
     rows += [("largest difference", f"{gap:g}", "from Keras"), ("time", duration(seconds), "")]
-    return "\n".join(f"{name:<20} {value:>12}  {unit}".rstrip() for name, value, unit in rows)
+    return "\n".join(f"{name:<20} {value:>14}  {unit}".rstrip() for name, value, unit in rows)
 
 
 def size(count):

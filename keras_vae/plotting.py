@@ -134,7 +134,7 @@ def training_curves(history):
     curves = {name: np.asarray(values, float) for name, values in history.items()}
     count = max((len(values) for values in curves.values()), default=0)
     epochs = curves.pop("epoch", np.arange(count)) + 1
-    names = list(dict.fromkeys(name.removeprefix("val_") for name in curves))
+    names = sorted({name.removeprefix("val_") for name in curves}, key=_panel_order)
     if not names or count == 0:
         raise ValueError("the history holds no epoch: expected columns such as loss and val_loss.")
     if not np.any(curves.get("skipped_steps")):
@@ -163,6 +163,10 @@ def save(figure, path):
     """
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+def _panel_order(name):
+    return name != "loss", not name.endswith("loss"), name
 
 
 def _line(count):

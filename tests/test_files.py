@@ -10,7 +10,8 @@ from keras_vae.files import atomic_write
 def test_the_block_writes_beside_the_target_and_the_target_appears_at_the_end(tmp_path):
     target = tmp_path / "model.keras"
     with atomic_write(target) as temporary:
-        assert temporary.parent == tmp_path and temporary.suffix == ".keras"
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".keras"
         assert not temporary.exists()
         temporary.write_text("new")
         assert not target.exists()
@@ -18,13 +19,18 @@ def test_the_block_writes_beside_the_target_and_the_target_appears_at_the_end(tm
     assert os.listdir(tmp_path) == ["model.keras"]
 
 
+def write_half(target, stop):
+    with atomic_write(target) as temporary:
+        temporary.write_text("half")
+        raise stop
+
+
 @pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_block_that_raises_leaves_what_stood_there(tmp_path, stop):
     target = tmp_path / "model.keras"
     target.write_text("old")
-    with pytest.raises(type(stop)) as caught, atomic_write(target) as temporary:
-        temporary.write_text("half")
-        raise stop
+    with pytest.raises(type(stop)) as caught:
+        write_half(target, stop)
     assert caught.value is stop
     assert target.read_text() == "old"
     assert os.listdir(tmp_path) == ["model.keras"]

@@ -117,7 +117,8 @@ def test_every_picture_takes_colour_and_vectors(tmp_path, shape):
     ]
     for figure in figures:
         plotting.save(figure, tmp_path / "a.png")
-        assert isinstance(figure, Figure) and Image.open(tmp_path / "a.png").size > (100, 50)
+        assert isinstance(figure, Figure)
+        assert Image.open(tmp_path / "a.png").size > (100, 50)
 
 
 def test_training_curves_pair_training_and_validation():

@@ -33,7 +33,8 @@ class DynamicBinarization(keras.utils.PyDataset):
     """Redraws x_binary ~ Bernoulli(x) each time an example is seen: the dynamic binarization.
 
     A batch is a pure function of (seed, epoch, index), so worker threads and processes change
-    nothing. The last batch of an epoch holds what is left.
+    nothing. The last batch of an epoch holds what is left. `fit` shuffles the order of the batches
+    once more, by Python's `random`; its `shuffle=False` makes a run repeatable.
 
     Args:
         x: grey values in [0, 1], (N, ...).

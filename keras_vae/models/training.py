@@ -37,6 +37,10 @@ class Training:
                 "and give `objective=` to the constructor"
             )
         super().compile(optimizer=optimizer, **kwargs)
+        if kwargs.get("metrics") or kwargs.get("weighted_metrics"):
+            nothing = ops.zeros((1, *self.input_shape))
+            self.compute_metrics(nothing, nothing, nothing)  # makes their variables
+            self.reset_metrics()
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -44,23 +48,29 @@ class Training:
 
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`; labels are ignored."""
-        bound = FIT.bind(self, *args, **kwargs)
+        bound = self._checked(FIT, args, kwargs)
         given = bound.arguments
-        given["x"] = check_data(self.likelihood, given.get("x"), self.input_shape)
-        callbacks = given.get("callbacks") or []
+        callbacks, guard = given.get("callbacks") or [], StopWhenSkipping()
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(StopWhenSkipping())
+            callbacks.callbacks.append(guard)
         else:
-            given["callbacks"] = [*keras.tree.flatten(callbacks), StopWhenSkipping()]
+            given["callbacks"] = [*keras.tree.flatten(callbacks), guard]
         self.kl_weight.assign(1.0)
         return super().fit(*bound.args[1:], **bound.kwargs)
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`; labels are ignored."""
-        bound = EVALUATE.bind(self, *args, **kwargs)
+        bound = self._checked(EVALUATE, args, kwargs)
+        return super().evaluate(*bound.args[1:], **bound.kwargs)
+
+    def _checked(self, signature, args, kwargs):
+        """The arguments of `fit` or `evaluate` by their names, x checked."""
+        bound = signature.bind(self, *args, **kwargs)
         given = bound.arguments
         given["x"] = check_data(self.likelihood, given.get("x"), self.input_shape)
-        return super().evaluate(*bound.args[1:], **bound.kwargs)
+        if given.get("sample_weight") is not None and given.get("y") is None:
+            given["y"] = given["x"]  # Keras drops the weights of examples that have no target
+        return bound
 
     @property
     def metrics(self):

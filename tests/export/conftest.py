@@ -1,5 +1,6 @@
 """Models with random biases, their bundles, and a disk that fills up."""
 
+import contextlib
 import resource
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import keras_vae
 
 
-def make_vae(architecture, input_shape=(8, 8, 1), likelihood="bernoulli", **options):
+def build(architecture, input_shape=(8, 8, 1), likelihood="bernoulli", **options):
     """A small VAE whose biases are not zero: the converter drops additions of zeros."""
     vae = keras_vae.VAE.from_architecture(
         architecture, input_shape, latent_dim=3, likelihood=likelihood, seed=0, **options
@@ -20,13 +21,18 @@ def make_vae(architecture, input_shape=(8, 8, 1), likelihood="bernoulli", **opti
 
 
 @pytest.fixture(scope="session")
+def make_vae():
+    return build
+
+
+@pytest.fixture(scope="session")
 def vae():
-    return make_vae("conv", filters=(4, 8), units=16)
+    return build("conv", filters=(4, 8), units=16)
 
 
 @pytest.fixture(scope="session")
 def mlp():
-    return make_vae("mlp", likelihood="normal", hidden=(16, 12))
+    return build("mlp", likelihood="normal", hidden=(16, 12))
 
 
 @pytest.fixture(scope="session")
@@ -56,24 +62,41 @@ def saved(vae, tmp_path_factory):
 
 @pytest.fixture
 def full_disk():
-    """No file grows beyond 1000 bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    """A context in which no file grows beyond 1000 bytes, as on a disk that is full."""
+
+    @contextlib.contextmanager
+    def limited():
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
-def contents(folder):
-    """Every file below a folder, with its bytes."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
+@pytest.fixture
+def contents():
+    """Every file and folder below a folder, with the bytes."""
+
+    def read(folder):
+        return {
+            str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+            for path in sorted(folder.rglob("*"))
+        }
+
+    return read
 
 
+@pytest.fixture
 def error_line(capsys):
-    """What was printed to stderr, which has to be one line, without its `error: `."""
-    err = capsys.readouterr().err
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    return err.removeprefix("error: ").strip()
+    """What was printed to stderr: one line, given without its `error: `."""
+
+    def read():
+        err = capsys.readouterr().err
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        return err.removeprefix("error: ").strip()
+
+    return read

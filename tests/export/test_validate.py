@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import onnx
 import pytest
-from conftest import make_vae
 from onnx import helper, numpy_helper
 
 from export import convert, validate
@@ -123,13 +122,13 @@ def test_unknown_operator_is_refused_in_one_line(vae, folder):
     assert "\n" not in str(caught.value)
 
 
-def test_file_of_another_size_is_refused(folder):
+def test_file_of_another_size_is_refused(folder, make_vae):
     other = make_vae("mlp", (8, 8, 1), hidden=(5,))
     with pytest.raises(validate.ValidationError, match="differs from Keras"):
         validate.check(other, folder)
 
 
-def test_nan_is_refused(folder):
+def test_nan_is_refused(folder, make_vae):
     broken = make_vae("conv", filters=(4, 8), units=16)
     broken.decoder.weights[-1].assign(np.full(1, np.nan))
     onnx.save(convert.decoder(broken), folder / "decoder.onnx")

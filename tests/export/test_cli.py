@@ -1,0 +1,170 @@
+"""python -m export: what it says, its exit status, and what it leaves behind."""
+
+import json
+import os
+import signal
+import zipfile
+
+import keras
+import pytest
+
+from export import bundle as bundles
+from export import cli, convert, report
+
+
+def test_writes_the_bundle_that_vae_export_writes(saved, exported, tmp_path, contents, capsys):
+    assert cli.main([str(saved), "--out", str(tmp_path / "bundle")]) == 0
+    assert contents(tmp_path / "bundle") == contents(exported)
+    *_, elbo, encoder, decoder, difference, time, path = capsys.readouterr().out.splitlines()
+    assert elbo.split()[:3] == ["test", "ELBO", "-"]
+    assert encoder.split()[0] == "encoder.onnx"
+    assert decoder.split()[0] == "decoder.onnx"
+    assert difference.startswith("largest difference")
+    assert time.split()[0] == "time"
+    assert path == str(tmp_path / "bundle")
+
+
+def test_metrics_beside_the_model_enter_the_manifest(saved, tmp_path, capsys):
+    model, out = tmp_path / "model.keras", tmp_path / "bundle"
+    model.write_bytes(saved.read_bytes())
+    test = {"elbo": -80.123, "standard_error": 0.25}
+    written = {"data": "/home/me/faces.npz", "data_dir": "/home/me", "binarize": None, "test": test}
+    (tmp_path / "metrics.json").write_text(json.dumps(written))
+    assert cli.main([str(model), "--out", str(out)]) == 0
+    assert "-80.12 ± 0.25  nats per example" in capsys.readouterr().out
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert manifest["metrics"] == {"data": "faces.npz", "binarize": None, "test": test}
+    assert report.main([str(out), "--picture", "a/samples.png", "--started", "0"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["test", "ELBO", "-80.12", "±", "0.25", "nats", "per", "example"]
+    assert table[-1] == "a/samples.png"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 1, "binarize": null, "test": {}}'])
+def test_metrics_of_another_kind_are_refused(saved, tmp_path, error_line, text):
+    (tmp_path / "model.keras").write_bytes(saved.read_bytes())
+    (tmp_path / "metrics.json").write_text(text)
+    assert cli.main([str(tmp_path / "model.keras"), "--out", str(tmp_path / "bundle")]) == 2
+    assert "metrics.json is not what train wrote" in error_line()
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_damaged_decoder_is_refused_with_status_1(saved, bundle, contents, error_line, monkeypatch):
+    def damaged(vae):
+        vae.decoder.weights[-1].assign(vae.decoder.weights[-1] + 0.5)
+        model = convert.decoder(vae)
+        vae.decoder.weights[-1].assign(vae.decoder.weights[-1] - 0.5)
+        return model
+
+    before = contents(bundle.parent)
+    monkeypatch.setitem(bundles.GRAPHS, "decoder.onnx", damaged)
+    assert cli.main([str(saved), "--out", str(bundle)]) == 1
+    assert error_line() == (
+        "decoder.onnx, batch 1: x_params differs from Keras by 0.5, more than the tolerance 1e-05; "
+        "nothing is written"
+    )
+    assert contents(bundle.parent) == before
+
+
+def test_tolerance_is_an_option(saved, tmp_path, error_line):
+    arguments = [str(saved), "--out", str(tmp_path / "bundle"), "--tolerance", "0"]
+    assert cli.main(arguments) == 1
+    assert "more than the tolerance 0" in error_line()
+    assert not list(tmp_path.iterdir())
+
+
+def plain_keras_model(path):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
+
+
+def zip_of_something_else(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+
+
+def unknown_class(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Nobody", "config": {}}))
+        archive.writestr("model.weights.h5", "")
+        archive.writestr("metadata.json", "{}")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "there is no file"),
+        (lambda path: path.mkdir(), "there is no file"),
+        (lambda path: path.write_bytes(b""), "is not a .keras file, or was cut short"),
+        (lambda path: path.write_text("hello"), "is not a .keras file, or was cut short"),
+        (zip_of_something_else, "is not a .keras file: it holds no config.json"),
+        (plain_keras_model, "holds a Sequential, and a keras_vae.VAE was expected"),
+        (unknown_class, "cannot load"),
+    ],
+)
+def test_model_that_is_no_vae_is_refused(tmp_path, error_line, contents, make, message):
+    path = tmp_path / "model.keras"
+    make(path)
+    before = contents(tmp_path)
+    assert cli.main([str(path), "--out", str(tmp_path / "bundle")]) == 2
+    line = error_line()
+    assert message in line
+    assert str(path) in line
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])
+def test_model_cut_short_is_refused(saved, tmp_path, error_line, keep):
+    data = saved.read_bytes()
+    (tmp_path / "model.keras").write_bytes(data[: int(keep * len(data))])
+    assert cli.main([str(tmp_path / "model.keras"), "--out", str(tmp_path / "bundle")]) == 2
+    assert error_line().endswith("is not a .keras file, or was cut short")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_model_with_a_flipped_byte_is_refused(saved, tmp_path, error_line):
+    data = bytearray(saved.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / "model.keras").write_bytes(data)
+    assert cli.main([str(tmp_path / "model.keras"), "--out", str(tmp_path / "bundle")]) == 2
+    assert "does not match its checksum" in error_line()
+
+
+def test_folder_that_cannot_be_written_is_refused(saved, tmp_path, error_line):
+    (tmp_path / "file").write_text("mine")
+    out = tmp_path / "file/bundle"
+    assert cli.main([str(saved), "--out", str(out)]) == 2
+    assert error_line().startswith(f"cannot write the bundle {out}: {out.parent} is a file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_full_disk_is_refused(saved, tmp_path, error_line, full_disk):
+    out = tmp_path / "new/bundle"
+    with full_disk():
+        assert cli.main([str(saved), "--out", str(out)]) == 2
+    assert error_line() == f"cannot write {out}: File too large"
+    assert not list(tmp_path.iterdir())
+
+
+def test_termination_leaves_nothing_behind(saved, tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setitem(
+        bundles.GRAPHS, "decoder.onnx", lambda vae: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(saved), "--out", str(tmp_path / "bundle")])
+    assert end.value.code == 143
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("arguments", [[], ["model.keras"], ["m.keras", "--out", "x", "--what"]])
+def test_wrong_usage_is_one_line(arguments, error_line):
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+    assert error_line()
+
+
+def test_report_of_no_bundle_is_refused(tmp_path, error_line):
+    assert report.main([str(tmp_path)]) == 2
+    assert "holds no manifest.json" in error_line()

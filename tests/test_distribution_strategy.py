@@ -1,0 +1,73 @@
+"""Two replicas take the same step as one device."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae import VAE
+from keras_vae.schedules import KLWarmup
+
+
+@pytest.fixture(scope="module")
+def mirrored():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def step(strategy, x, batch_size, **fit):
+    """The change of the weights by one epoch of plain gradient descent."""
+    with strategy.scope():
+        vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0)
+        vae._draw_epsilon = lambda x: tf.ones((1, tf.shape(x)[0], 3))  # the same everywhere
+        vae.compile(optimizer=keras.optimizers.SGD(1e-3))
+    before = [w.numpy() for w in vae.trainable_weights]
+    history = vae.fit(x, batch_size=batch_size, shuffle=False, verbose=0, **fit).history
+    return [w.numpy() - b for w, b in zip(vae.trainable_weights, before, strict=True)], history
+
+
+@pytest.mark.parametrize("examples", [64, 97], ids=["even", "uneven last batch"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_summed_gradient_equals_that_of_one_device(mirrored, digits, examples, weighted, rng):
+    fit = {"sample_weight": rng.random(examples)} if weighted else {}
+    one, history = step(tf.distribute.get_strategy(), digits[:examples], 64, **fit)
+    two, distributed = step(mirrored, digits[:examples], 64, **fit)
+    largest = max(np.abs(change).max() for change in one)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(b, a, atol=1e-5 * largest)
+    for name, value in history.items():
+        assert distributed[name] == pytest.approx(value, rel=1e-5)
+
+
+def test_one_bad_replica_skips_the_step_on_both(mirrored, digits):
+    bad = digits[:64].copy()
+    bad[40] = np.nan  # of the second replica's half
+    change, history = step(mirrored, tf.data.Dataset.from_tensor_slices(bad).batch(64), None)
+    assert history["skipped_steps"] == [1]
+    assert all((c == 0).all() for c in change)
+
+
+def test_replicas_draw_noise_of_their_own(mirrored):
+    with mirrored.scope():
+        vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0)
+
+    @tf.function
+    def draw():
+        return mirrored.run(lambda: vae._draw_epsilon(tf.zeros((4, 8, 8, 1))))
+
+    first, second = mirrored.experimental_local_results(draw())
+    assert np.abs(first - second).min() > 0
+
+
+def test_fit_evaluate_and_callbacks(mirrored, digits):
+    with mirrored.scope():
+        vae = VAE.from_architecture("conv", (8, 8, 1), 3, "normal", seed=0)
+        vae.compile("adam", metrics=["mse"])
+    history = vae.fit(
+        digits[:256],
+        epochs=3,
+        verbose=0,
+        validation_data=(digits[256:320],),
+        callbacks=[KLWarmup(2)],
+    ).history
+    assert history["val_loss"][2] < history["val_loss"][0]
+    assert vae.evaluate(digits[:64], verbose=0, return_dict=True)["loss"] > 0

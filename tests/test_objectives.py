@@ -1,0 +1,71 @@
+"""loss = −ELBO, in nats per example, summed over the event."""
+
+import numpy as np
+import pytest
+
+from keras_vae import objectives
+
+
+def densities(rng, k=3, b=4):
+    log_px_z, log_pz, log_qz_x = rng.normal(size=(3, k, b))
+    return objectives.Densities(log_px_z, log_pz, log_qz_x, kl=rng.random(b))
+
+
+def test_elbo_is_the_formula(rng):
+    d = densities(rng)
+    expected = d.log_px_z.mean(0) - 2.5 * 0.5 * d.kl
+    np.testing.assert_allclose(objectives.ELBO(beta=2.5)(d, kl_weight=0.5), expected)
+
+
+def test_log_w_has_the_right_signs(rng):
+    d = densities(rng)
+    np.testing.assert_allclose(d.log_w, d.log_px_z + d.log_pz - d.log_qz_x)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
+@pytest.mark.parametrize("architecture", ["mlp", "conv"])
+def test_loss_is_minus_the_elbo_in_nats(make_vae, digits, architecture, likelihood, rng):
+    """By hand from the weights: KL and log p(x|z) in float64, with the same epsilon."""
+    vae = make_vae(architecture, likelihood)
+    x = digits[:5].round() if likelihood == "bernoulli" else digits[:5]
+    epsilon = rng.standard_normal((1, 5, 3)).astype("float32")
+    bound = vae.bound(x, epsilon)
+
+    mean, log_var = (h.astype("float64") for h in vae.encode(x))
+    kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(-1)
+    z = mean + np.exp(log_var / 2) * epsilon[0]
+    raw = np.asarray(vae.decoder(z.astype("float32")), "float64")
+    if likelihood == "bernoulli":
+        log_px_z = (x * raw - np.logaddexp(0, raw)).sum((1, 2, 3))
+    else:  # the scale that Normal() starts at
+        log_px_z = (-0.5 * ((x - raw) / 0.5) ** 2 - np.log(0.5 * np.sqrt(2 * np.pi))).sum((1, 2, 3))
+
+    np.testing.assert_allclose(bound.kl_loss, kl, rtol=1e-4)
+    np.testing.assert_allclose(bound.reconstruction_loss, -log_px_z, rtol=1e-5)
+    np.testing.assert_allclose(bound.loss, -(log_px_z - kl), rtol=1e-5)
+
+
+def test_several_samples_lie_on_axis_0_and_are_averaged(make_vae, digits, rng):
+    vae = make_vae(objective=objectives.ELBO(num_samples=4))
+    epsilon = rng.standard_normal((4, 5, 3)).astype("float32")
+    together = vae.bound(digits[:5], epsilon)
+    alone = [vae.bound(digits[:5], e[None]).loss for e in epsilon]
+    np.testing.assert_allclose(together.loss, np.mean(alone, axis=0), rtol=1e-5)
+    vae.fit(digits[:64], verbose=0)
+
+
+def test_nats_per_example_do_not_depend_on_the_batch_size(make_vae, digits):
+    vae = make_vae()
+    vae.encoder.get_layer("z_log_var").bias.assign(np.full(3, -1e3))  # so that noise does not count
+    losses = [vae.evaluate(digits[:96], batch_size=n, verbose=0)[0] for n in (96, 32, 7)]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-4)
+
+
+def test_twice_the_pixels_cost_twice_the_nats(make_vae, digits, rng):
+    """Nothing is averaged over the event."""
+    likelihood = make_vae().likelihood
+    x, x_mean = digits[:5], rng.random((5, 8, 8, 1)).astype("float32")
+    wide, wide_mean = (np.concatenate([a, a], axis=2) for a in (x, x_mean))
+    np.testing.assert_allclose(
+        likelihood.log_prob(wide, wide_mean), 2 * likelihood.log_prob(x, x_mean), rtol=1e-5
+    )
