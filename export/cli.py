@@ -42,6 +42,8 @@ def main(arguments=None):
         return _fail(error)
     except OSError as error:
         return _fail(f"cannot write {out}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing is written", status=130)
 
 
 def _export(model, out, tolerance, metrics):

@@ -200,7 +200,7 @@ def test_callbacks_see_what_they_see_in_keras(make_vae, digits, tmp_path):
 
 def test_a_callback_list_and_positional_arguments_are_taken(make_vae, digits):
     vae, x = make_vae(), digits[:32]
-    callbacks = keras.callbacks.CallbackList([KLWarmup(2)], model=vae, add_history=True, epochs=1)
+    callbacks = keras.callbacks.CallbackList([KLWarmup(2)], model=vae, add_history=True, steps=2)
     history = vae.fit(x, None, 16, 1, 0, callbacks)
     assert history.history["kl_weight"] == [0.25]
     assert vae.evaluate(x, None, 16, 0)[0] > 0

@@ -157,6 +157,17 @@ def test_termination_leaves_nothing_behind(saved, tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_interruption_is_one_line(saved, bundle, contents, error_line, monkeypatch):
+    def interrupt(vae):
+        raise KeyboardInterrupt
+
+    before = contents(bundle.parent)
+    monkeypatch.setitem(bundles.GRAPHS, "decoder.onnx", interrupt)
+    assert cli.main([str(saved), "--out", str(bundle)]) == 130
+    assert error_line() == "interrupted; nothing is written"
+    assert contents(bundle.parent) == before
+
+
 @pytest.mark.parametrize("arguments", [[], ["model.keras"], ["m.keras", "--out", "x", "--what"]])
 def test_wrong_usage_is_one_line(arguments, error_line):
     with pytest.raises(SystemExit) as end:

@@ -1,0 +1,270 @@
+"""The command line: a run folder and its pictures; bad input is one line, status 2, nothing left."""
+
+import csv
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_vae.cli import main
+from keras_vae.models import load_model
+
+ROOT = Path(__file__).parents[1]
+RUN_FILES = {
+    "history.csv",
+    "metrics.json",
+    "model.keras",
+    "reconstructions.png",
+    "samples.png",
+    "training_curves.png",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What a short training leaves; two latent dimensions, so that there is a manifold."""
+    out = tmp_path_factory.mktemp("cli") / "runs" / "digits"
+    arguments = ["--epochs", "2", "--latent-dim", "2", "--kl-warmup", "1", "--out", str(out)]
+    assert main(["train", *arguments]) == 0
+    return out
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_train_leaves_a_model_its_history_its_elbo_and_pictures(run):
+    assert names(run) >= RUN_FILES
+    vae = load_model(run / "model.keras")
+    assert (vae.input_shape, vae.latent_dim) == ((8, 8, 1), 2)
+    rows = list(csv.DictReader((run / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert float(rows[1]["val_loss"]) < float(rows[0]["val_loss"])
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["data"], metrics["binarize"]) == ("digits", None)
+    test = metrics["test"]
+    assert test["elbo"] == pytest.approx(-test["reconstruction_loss"] - test["kl_loss"])
+    assert test["standard_error"] > 0
+    for name in ("samples.png", "reconstructions.png", "training_curves.png"):
+        assert min(Image.open(run / name).size) > 100
+
+
+def test_evaluate_prints_the_elbo_of_the_run(run, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    test = json.loads((run / "metrics.json").read_text())["test"]
+    assert f"test ELBO {test['elbo']:.2f} ± {test['standard_error']:.2f}" in capsys.readouterr().out
+
+
+def test_sample_writes_pictures_and_arrays(run, tmp_path):
+    out = str(tmp_path / "new" / "x.npy")
+    assert main(["sample", str(run), "--count", "5", "--seed", "3", "--out", out]) == 0
+    x_hat = load_model(run / "model.keras").sample(5, seed=3)
+    np.testing.assert_allclose(np.load(out), x_hat, atol=1e-6)
+    assert main(["sample", str(run), "--out", str(tmp_path / "x.png")]) == 0
+    assert Image.open(tmp_path / "x.png").size[0] > 100
+
+
+def test_plot_draws_the_traversal_and_the_manifold(run):
+    assert main(["plot", str(run)]) == 0
+    assert names(run) == RUN_FILES | {"traversal.png", "manifold.png"}
+
+
+def test_binary_data_is_drawn_dynamically_or_once(tmp_path, capsys):
+    for binarize in ("dynamic", "static"):
+        out = tmp_path / binarize
+        arguments = ["train", "--binarize", binarize, "--epochs", "1", "--out", str(out)]
+        assert main(arguments) == 0
+        assert type(load_model(out / "model.keras").likelihood).__name__ == "Bernoulli"
+        line = [text for text in capsys.readouterr().out.splitlines() if "test ELBO" in text]
+        assert main(["evaluate", str(out)]) == 0  # draws the same binary test set
+        assert capsys.readouterr().out.splitlines() == line
+
+
+def test_the_same_seed_trains_the_same_model(tmp_path):
+    results = []
+    for out in (tmp_path / "a", tmp_path / "b"):
+        arguments = ["--binarize", "dynamic", "--epochs", "2", "--seed", "5", "--out", str(out)]
+        assert main(["train", *arguments]) == 0
+        results.append(json.loads((out / "metrics.json").read_text())["test"]["elbo"])
+    assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+def save_npz(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+def grey(n=8, size=8):
+    return np.random.default_rng(0).random((n, size, size), dtype="float32")
+
+
+BAD_DATA = {
+    "missing": (lambda d: d / "none.npz", "no such file"),
+    "empty": (lambda d: (d / "x.npz", (d / "x.npz").touch())[0], "x.npz"),
+    "wrong format": (lambda d: (d / "x.npz", (d / "x.npz").write_text("hello"))[0], "x.npz"),
+    "no usable array": (lambda d: save_npz(d / "x.npz", words=np.array(["a", "b"])), "x.npz"),
+    "pickled": (
+        lambda d: save_npz(d / "x.npz", x_train=np.array([{}, []], dtype=object)),
+        "pickle",
+    ),
+    "NaN": (lambda d: save_npz(d / "x.npz", x_train=np.full((8, 4, 4), np.nan)), "NaN or infinite"),
+    "infinite": (lambda d: save_npz(d / "x.npz", x_train=np.full((8, 4), np.inf)), "infinite"),
+    "mixed sizes": (
+        lambda d: save_npz(d / "x.npz", x_train=grey(), x_test=grey(size=9)),
+        "one shape",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data_is_one_line_and_leaves_nothing(case, tmp_path, capsys):
+    make, message = BAD_DATA[case]
+    out = tmp_path / "runs" / "out"
+    refused(["train", "--data", str(make(tmp_path)), "--out", str(out)], message, capsys)
+    assert not out.parent.exists()
+
+
+BAD_ARGUMENTS = {
+    "unknown data": (["--data", "mnis"], "Did you mean 'mnist'?"),
+    "unknown architecture": (["--architecture", "convs"], "Did you mean 'conv'?"),
+    "unknown likelihood": (["--likelihood", "normall"], "Did you mean 'normal'?"),
+    "unknown prior": (["--prior", "standard"], "Did you mean 'standard_normal'?"),
+    "latent_dim": (["--latent-dim", "0"], "latent_dim must be a whole number >= 1, got 0"),
+    "epochs": (["--epochs", "0"], "epochs must be at least 1"),
+    "batch size": (["--batch-size", "0"], "batch_size must be at least 1"),
+    "learning rate": (["--learning-rate", "nan"], "learning_rate must be a positive number"),
+    "beta": (["--beta", "-1"], "beta must be a number >= 0"),
+    "warm-up": (["--kl-warmup", "0"], "epochs must be a positive number"),
+    "grey for bernoulli": (["--likelihood", "bernoulli"], "--binarize dynamic"),
+    "conv on vectors": (["--data", "VECTORS", "--architecture", "conv"], "conv needs images"),
+    "binarize unscaled": (["--data", "VECTORS", "--binarize", "static"], "[0, 1]"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_arguments_are_one_line_and_leave_nothing(case, tmp_path, capsys):
+    arguments, message = BAD_ARGUMENTS[case]
+    vectors = save_npz(tmp_path / "v.npz", x_train=np.full((8, 4), 7.0))
+    arguments = [str(vectors) if a == "VECTORS" else a for a in arguments]
+    refused(["train", *arguments, "--out", str(tmp_path / "out")], message, capsys)
+    assert names(tmp_path) == {"v.npz"}
+
+
+def refused(arguments, message, capsys):
+    assert main(arguments) == 2
+    stderr = capsys.readouterr().err
+    assert message in stderr
+    assert stderr.startswith("error: ")
+    assert stderr.count("\n") == 1
+
+
+def test_a_malformed_command_line_is_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train"])
+    assert capsys.readouterr().err.startswith("error: the following arguments are required: --out")
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    refused(["train", "--out", str(tmp_path / "file" / "out")], "Not a directory", capsys)
+    assert names(tmp_path) == {"file"}
+    refused(["train", "--out", "/proc/none"], "/proc/none", capsys)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "sample", "plot"])
+def test_a_bad_model_is_refused(run, command, tmp_path, capsys):
+    extra = ["--out", str(tmp_path / "x.png")] if command == "sample" else []
+    refused([command, str(tmp_path / "none"), *extra], "there is no file", capsys)
+
+    cut, whole = tmp_path / "cut", (run / "model.keras").read_bytes()
+    cut.mkdir()
+    (cut / "model.keras").write_bytes(whole[: len(whole) // 2])
+    refused([command, str(cut), *extra], "not a .keras file, or was cut short", capsys)
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_keras_file_that_is_no_vae_is_refused(tmp_path):
+    import keras
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match=r"holds a Sequential, and a keras_vae.VAE was expected"):
+        load_model(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--count", "-1", "--out", "x.npy"], "count must be a whole number >= 0"),
+        (["--count", "0", "--out", "x.png"], "count of at least 1"),
+        (["--temperature", "-1", "--out", "x.npy"], "temperature must be"),
+        (["--seed", str(2**63), "--out", "x.npy"], "seed must be"),
+        (["--first", "-1", "--out", "x.npy"], "first must be"),
+        (["--out", "x.jpg"], "must end in .png or .npy"),
+    ],
+)
+def test_bad_requests_for_samples(run, arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    refused(["sample", str(run), *arguments], message, capsys)
+    assert names(tmp_path) == set()
+
+
+def test_images_of_another_size_are_refused(run, tmp_path, capsys):
+    data = save_npz(tmp_path / "x.npz", x_train=grey(size=9))
+    refused(["evaluate", str(run), "--data", str(data)], "x must have shape (batch, 8, 8", capsys)
+
+
+def test_training_that_diverges_ends_with_status_1(tmp_path, capsys):
+    arguments = ["--epochs", "40", "--learning-rate", "1e30", "--out", str(tmp_path / "out")]
+    assert main(["train", *arguments]) == 1
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("error: ")
+    assert "learning rate" in stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_keeps_what_was_trained(tmp_path, monkeypatch, capsys):
+    from keras_vae.schedules import KLWarmup
+
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(KLWarmup, "on_epoch_begin", interrupt)
+    arguments = ["train", "--epochs", "9", "--kl-warmup", "1", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert "stopped after 1 of 9 epochs" in capsys.readouterr().out
+    assert names(tmp_path / "out") == RUN_FILES
+
+
+def limit_file_size():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(tmp_path):
+    """In a process of its own, where no file can outgrow 10 kB; TensorFlow's chatter is silent."""
+    command = ["-m", "keras_vae", "train", "--epochs", "1", "--out", str(tmp_path / "out")]
+    result = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        preexec_fn=limit_file_size,
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert result.stderr.startswith("error: ")
+    assert names(tmp_path) == set()
+
+
+def test_help_comes_before_keras_is_loaded():
+    code = (
+        "import runpy, sys; sys.argv = ['-m', '--help']\n"
+        "try: runpy.run_module('keras_vae', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit: print('keras' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == "False", result.stderr
