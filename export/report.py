@@ -27,7 +27,10 @@ def table(manifest, seconds):
     rows = [("test ELBO", card.elbo(manifest) or "-", "nats per example")]
     rows += [(name, size(file["bytes"]), "") for name, file in manifest["files"].items()]
     gap = manifest["validation"]["largest_difference"]
-    rows += [("largest difference", f"{gap:g}", "from Keras"), ("time", duration(seconds), "")]
+    rows += [
+        ("largest difference", f"{gap:g}", "from Keras" if gap else "from Keras: equal to the bit"),
+        ("time", duration(seconds), ""),
+    ]
     return "\n".join(f"{name:<20} {value:>14}  {unit}".rstrip() for name, value, unit in rows)
 
 

@@ -104,12 +104,16 @@ def write_run(vae, history, settings, x_test, out):
     with atomic_write(out / "metrics.json") as path:
         path.write_text(json.dumps({**settings, "test": test}, indent=2) + "\n")
     shown = x_test[:32]
-    plotting.save(plotting.reconstructions(shown, vae.reconstruct(shown)), out / "reconstructions.png")
+    plotting.save(
+        plotting.reconstructions(shown, vae.reconstruct(shown)), out / "reconstructions.png"
+    )
     plotting.save(plotting.training_curves(history), out / "training_curves.png")
     plotting.save(plotting.images(vae.sample(64)), out / "samples.png")
     print(describe(test))
-    print(f"wrote {out}/: model.keras, history.csv, metrics.json, samples.png, "
-          "reconstructions.png, training_curves.png")
+    print(
+        f"wrote {out}/: model.keras, history.csv, metrics.json, samples.png, "
+        "reconstructions.png, training_curves.png"
+    )
 
 
 def test_metrics(vae, x_test, seed):

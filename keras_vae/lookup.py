@@ -1,4 +1,4 @@
-"""Turns a name, a config or an object into the object: the only place where strings are compared."""
+"""A name, a config or an object, turned into the object: the only place that compares names."""
 
 import difflib
 

@@ -1,4 +1,4 @@
-"""The command line: a run folder and its pictures; bad input is one line, status 2, nothing left."""
+"""The command line: a run folder and its pictures; bad input is one line and leaves nothing."""
 
 import csv
 import json

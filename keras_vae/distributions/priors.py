@@ -15,7 +15,7 @@ class StandardNormal(Prior):
     Example:
 
     >>> import numpy as np
-    >>> float(np.round(StandardNormal().log_prob(np.zeros((1, 2), "float32"))[0], 4))
+    >>> round(float(StandardNormal().log_prob(np.zeros((1, 2), "float32"))[0]), 4)
     -1.8379
 
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix B.

@@ -41,7 +41,12 @@ class Inference:
         )[0]
 
     def costs(self, x, epsilon, batch_size=256):
-        """`reconstruction_loss` and `kl_loss`, `(B,)` each, at the noise `epsilon`, `(B, latent_dim)`."""
+        """`reconstruction_loss` and `kl_loss`, `(B,)` each, in nats, at one draw of z each.
+
+        Args:
+            x: `(B, *input_shape)`.
+            epsilon: the noise of the draws, `(B, latent_dim)`.
+        """
         x = checked_array("x", x, self.input_shape)
         self.likelihood.check(x)
 

@@ -1,4 +1,4 @@
-"""`compile`, `fit` and `evaluate` as Keras has them, and the metrics; the steps are in train_steps."""
+"""`compile`, `fit` and `evaluate` as Keras has them, and the metrics; see train_steps too."""
 
 import inspect
 
@@ -12,7 +12,7 @@ EVALUATE = inspect.signature(keras.Model.evaluate)
 
 
 class MeanPerExample(keras.metrics.Mean):
-    """A weighted mean that is NaN, and not 0, when nothing was counted: 0 would look best of all."""
+    """A weighted mean; NaN when nothing was counted, since 0 would look best of all."""
 
     def result(self):
         return self.total / self.count
@@ -24,8 +24,7 @@ class Training:
     def make_trackers(self):
         """Makes the metrics that every VAE logs."""
         self.trackers = {
-            name: MeanPerExample(name=name)
-            for name in ("loss", "reconstruction_loss", "kl_loss")
+            name: MeanPerExample(name=name) for name in ("loss", "reconstruction_loss", "kl_loss")
         }
         self.skipped_steps = keras.metrics.Sum(name="skipped_steps")
 

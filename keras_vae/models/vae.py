@@ -56,7 +56,8 @@ class VAE(TrainStep, Training, Inference, keras.Model):
 
     Example:
 
-    >>>     >>> vae = VAE.from_architecture("mlp", (8, 8, 1), latent_dim=2, likelihood="normal", seed=0)
+    >>> import numpy as np
+    >>> vae = VAE.from_architecture("mlp", (8, 8, 1), latent_dim=2, likelihood="normal", seed=0)
     >>> vae.compile(optimizer="adam")
     >>> history = vae.fit(np.zeros((32, 8, 8, 1)), epochs=1, verbose=0)
     >>> sorted(history.history)
