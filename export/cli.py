@@ -35,8 +35,7 @@ def main(arguments=None):
         with _terminable():
             status = _export(model, out, options.tolerance, metrics)
         if status == 0:
-            print(report.table(runtime.OnnxVAE(out).manifest, time.perf_counter() - started))
-            print(out)
+            print(_summary(out, time.perf_counter() - started))
         return status
     except ValueError as error:
         return _fail(error)
@@ -44,6 +43,13 @@ def main(arguments=None):
         return _fail(f"cannot write {out}: {error.strerror or error}")
     except KeyboardInterrupt:
         return _fail("interrupted; nothing is written", status=130)
+
+
+def _summary(out, seconds):
+    manifest = runtime.OnnxVAE(out).manifest
+    sizes = ", ".join(f"{n} {report.size(f['bytes'])}" for n, f in manifest["files"].items())
+    gap = manifest["validation"]["largest_difference"]
+    return f"wrote {out}: {sizes}; largest difference from Keras {gap:g}; {seconds:.1f} s"
 
 
 def _export(model, out, tolerance, metrics):
