@@ -75,4 +75,7 @@ def elbo(manifest):
     '-96.77 ± 0.26'
     """
     test = manifest.get("metrics", {}).get("test", {})
-    return f"{test['elbo']:.2f} ± {test['standard_error']:.2f}" if "elbo" in test else None
+    if "elbo" not in test:
+        return None
+    error = test.get("standard_error")
+    return f"{test['elbo']:.2f}" + ("" if error is None else f" ± {error:.2f}")

@@ -310,6 +310,8 @@ def _check_draw(count, seed, temperature, first):
     for name, value in {"count": count, "first": first}.items():
         if not isinstance(value, numbers.Integral) or value < 0:
             raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
+    if first + count > 2**32:
+        raise ValueError(f"first + count must be at most 2**32, got {first + count}")
     if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
     if not isinstance(temperature, numbers.Real) or not 0 <= temperature < math.inf:

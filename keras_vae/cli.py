@@ -81,6 +81,8 @@ def main(arguments=None):
         return fail(error, FAILED)
     except (ValueError, OSError) as error:
         return fail(error, BAD_INPUT)
+    except MemoryError:
+        return fail("that does not fit into memory: ask for less at once", BAD_INPUT)
     except KeyboardInterrupt:
         return fail("interrupted", INTERRUPTED)
 

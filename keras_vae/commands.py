@@ -3,15 +3,18 @@
 import contextlib
 import csv
 import json
+import os
 import sys
 import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_vae import datasets, evaluation, plotting
 from keras_vae.files import atomic_write
-from keras_vae.models import VAE, load_model, save_model
+from keras_vae.models import VAE, load_model
+from keras_vae.models.guards import checked_seed
 from keras_vae.objectives import ELBO
 from keras_vae.schedules import KLWarmup
 
@@ -41,9 +44,9 @@ def train(
             raise ValueError(f"{name} must be at least 1, got {value}")
     if not 0 < learning_rate < float("inf"):
         raise ValueError(f"learning_rate must be a positive number, got {learning_rate}")
-    keras.utils.set_random_seed(seed % 2**32)
+    keras.utils.set_random_seed(checked_seed(seed))
     dataset = datasets.load(data, data_dir)
-    x_train, x_test, batches = prepare(dataset, binarize, batch_size, seed)
+    batches, x_test = prepare(dataset, binarize, batch_size, seed)
     vae = VAE.from_architecture(
         architecture,
         dataset.input_shape,
@@ -53,26 +56,23 @@ def train(
         ELBO(beta),
         seed,
     )
-    for x in (x_train, x_test):
-        vae.likelihood.check(x)
     vae.compile(optimizer=keras.optimizers.Adam(learning_rate))
     callbacks = [] if kl_warmup is None else [KLWarmup(kl_warmup)]
     with output_folder(out):
-        print(f"train on {len(x_train)} examples of {data}, test on {len(x_test)}", flush=True)
+        print(f"{len(dataset.x_train)} examples of {data}, {len(x_test)} to test on", flush=True)
         history = fit(vae, batches, x_test, epochs, callbacks)
         settings = {"data": str(data), "data_dir": data_dir, "binarize": binarize}
         write_run(vae, history, settings, x_test, out)
 
 
 def prepare(dataset, binarize, batch_size, seed):
-    """`(x_train, x_test, what fit is given)`; the test part is binarized once in either case."""
-    if binarize is None:
-        return dataset.x_train, dataset.x_test, {"x": dataset.x_train, "batch_size": batch_size}
-    binary = dataset.binarized(TEST_SEED)
+    """What `fit` is given, and x_test, which is binarized once in either case."""
+    if binarize == "dynamic":
+        batches = {"x": datasets.DynamicBinarization(dataset.x_train, batch_size, seed)}
+        return batches, datasets.binarize(dataset.x_test, TEST_SEED)
     if binarize == "static":
-        return binary.x_train, binary.x_test, {"x": binary.x_train, "batch_size": batch_size}
-    batches = datasets.DynamicBinarization(dataset.x_train, batch_size, seed)
-    return binary.x_train, binary.x_test, {"x": batches}
+        dataset = dataset.binarized(TEST_SEED)
+    return {"x": dataset.x_train, "batch_size": batch_size}, dataset.x_test
 
 
 def fit(vae, batches, x_test, epochs, callbacks):
@@ -94,26 +94,31 @@ def fit(vae, batches, x_test, epochs, callbacks):
 
 
 def write_run(vae, history, settings, x_test, out):
-    """Writes model.keras, history.csv, metrics.json and the pictures."""
-    save_model(vae, out / "model.keras")
-    with atomic_write(out / "history.csv") as path, open(path, "w", newline="") as file:
+    """Writes model.keras, history.csv, metrics.json and the pictures: all of them or none."""
+    test = test_metrics(vae, x_test, seed=0)
+    with tempfile.TemporaryDirectory(prefix=".", dir=out) as folder:
+        write_files(vae, history, {**settings, "test": test}, x_test, Path(folder))
+        names = sorted(path.name for path in Path(folder).iterdir())
+        for name in names:
+            os.replace(Path(folder, name), out / name)
+    print(describe(test))
+    print(f"wrote {out}/: {', '.join(names)}")
+
+
+def write_files(vae, history, metrics, x_test, out):
+    """Writes the files of a run."""
+    vae.save(out / "model.keras")
+    with open(out / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(history)
         writer.writerows(zip(*history.values(), strict=True))
-    test = test_metrics(vae, x_test, seed=0)
-    with atomic_write(out / "metrics.json") as path:
-        path.write_text(json.dumps({**settings, "test": test}, indent=2) + "\n")
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     shown = x_test[:32]
     plotting.save(
         plotting.reconstructions(shown, vae.reconstruct(shown)), out / "reconstructions.png"
     )
     plotting.save(plotting.training_curves(history), out / "training_curves.png")
     plotting.save(plotting.images(vae.sample(64)), out / "samples.png")
-    print(describe(test))
-    print(
-        f"wrote {out}/: model.keras, history.csv, metrics.json, samples.png, "
-        "reconstructions.png, training_curves.png"
-    )
 
 
 def test_metrics(vae, x_test, seed):
@@ -122,7 +127,7 @@ def test_metrics(vae, x_test, seed):
     elbo = evaluation.estimate(costs["elbo"])
     return {
         "elbo": elbo.mean,
-        "standard_error": elbo.standard_error,
+        "standard_error": None if np.isnan(elbo.standard_error) else elbo.standard_error,
         "reconstruction_loss": float(costs["reconstruction_loss"].mean()),
         "kl_loss": float(costs["kl_loss"].mean()),
         "examples": len(x_test),
@@ -132,9 +137,9 @@ def test_metrics(vae, x_test, seed):
 
 def describe(test):
     """One line about the test ELBO."""
-    elbo = evaluation.Estimate(test["elbo"], test["standard_error"])
+    error = "" if test["standard_error"] is None else f" ± {test['standard_error']:.2f}"
     return (
-        f"test ELBO {elbo} nats per example (reconstruction_loss "
+        f"test ELBO {test['elbo']:.2f}{error} nats per example (reconstruction_loss "
         f"{test['reconstruction_loss']:.2f}, kl_loss {test['kl_loss']:.2f}; "
         f"{test['examples']} examples, one draw of z each, seed {test['seed']})"
     )
@@ -142,12 +147,12 @@ def describe(test):
 
 def evaluate(*, run, data, data_dir, seed):
     """Prints the test ELBO of a trained model."""
-    vae, settings = load_run(run)
+    vae, settings = load_model(run / "model.keras"), load_settings(run)
     if data is None:
         data, data_dir = settings["data"], data_dir or settings["data_dir"]
     x_test = datasets.load(data, data_dir).x_test
     if settings["binarize"]:
-        x_test = datasets.binarize(x_test, TEST_SEED + 1)
+        x_test = datasets.binarize(x_test, TEST_SEED)
     print(describe(test_metrics(vae, x_test, seed)))
 
 
@@ -157,7 +162,7 @@ def sample(*, run, count, seed, temperature, first, out):
         raise ValueError(f"--out must end in .png or .npy, got {out}")
     if out.suffix == ".png" and count < 1:
         raise ValueError(f"a picture needs a count of at least 1, got {count}")
-    x_hat = load_run(run)[0].sample(count, seed, temperature, first)
+    x_hat = load_model(run / "model.keras").sample(count, seed, temperature, first)
     with output_folder(out.parent):
         if out.suffix == ".png":
             plotting.save(plotting.images(x_hat), out)
@@ -169,7 +174,7 @@ def sample(*, run, count, seed, temperature, first, out):
 
 def plot(*, run):
     """Draws the latent traversal, and the manifold if z has two dimensions."""
-    vae, _ = load_run(run)
+    vae = load_model(run / "model.keras")
     figures = {"traversal.png": plotting.latent_traversal(vae)}
     if vae.latent_dim == 2:
         figures["manifold.png"] = plotting.manifold(vae)
@@ -178,13 +183,12 @@ def plot(*, run):
         print(f"wrote {run / name}")
 
 
-def load_run(run):
-    """The model that `train` left in the folder `run`, and how its data was made."""
-    vae = load_model(run / "model.keras")
+def load_settings(run):
+    """How the data of the folder `run` was made, as `train` wrote it down."""
     path = run / "metrics.json"
     try:
         settings = json.loads(path.read_text())
-        return vae, {name: settings[name] for name in ("data", "data_dir", "binarize")}
+        return {name: settings[name] for name in ("data", "data_dir", "binarize")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is missing or is not what train wrote: train again") from error
 

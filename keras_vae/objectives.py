@@ -87,6 +87,6 @@ class ELBO(Objective):
 OBJECTIVES = {"elbo": ELBO}
 
 
-def get(identifier):
-    """The objective that a name, a config or an object stands for."""
-    return lookup("objective", identifier, OBJECTIVES, Objective)
+def get(identifier=None):
+    """The objective that a name, a config or an object stands for; None: `"elbo"`."""
+    return lookup("objective", identifier or "elbo", OBJECTIVES, Objective)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import keras_vae
 
-# Two devices for tests/test_distribution.py; there is no changing this once TensorFlow has begun.
+# Two devices for test_distribution_strategy.py; TensorFlow allows it before its first use alone.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

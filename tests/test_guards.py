@@ -47,6 +47,42 @@ def test_a_step_that_is_not_finite_changes_no_weight_and_is_counted(digits, comp
     assert not same(weights(vae), before)
 
 
+def test_moving_averages_are_kept_from_a_step_that_is_skipped(digits):
+    x, z = keras.Input((8, 8, 1)), keras.Input((2,))
+    h = keras.layers.BatchNormalization()(keras.layers.Flatten()(x))
+    encoder = keras.Model(x, [keras.layers.Dense(2)(h), keras.layers.Dense(2)(h)])
+    decoder = keras.Model(z, keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(z)))
+    vae = VAE(encoder, decoder, likelihood="normal", seed=0)
+    vae.compile("adam")
+    start = [w.numpy() for w in encoder.non_trainable_weights]
+    vae.fit(digits[:32], verbose=0)
+    before = [w.numpy() for w in encoder.non_trainable_weights]
+    assert not same(start, before)
+    vae.fit(stream(np.full((32, 8, 8, 1), np.nan, "float32")), verbose=0)
+    assert same([w.numpy() for w in encoder.non_trainable_weights], before)
+
+
+def test_a_skipped_step_does_not_count_in_compiled_metrics(make_vae, digits):
+    x = digits[:96].copy()
+    x[40] = np.nan
+    history = make_vae(compiled={"metrics": ["mse"]}).fit(stream(x), verbose=0).history
+    assert history["skipped_steps"] == [1]
+    assert np.isfinite(history["mse"]).all()
+
+
+def test_a_loss_scale_that_is_still_too_large_hides_no_loss(digits):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0)
+        adam = keras.optimizers.Adam()
+        vae.compile(keras.optimizers.LossScaleOptimizer(adam, initial_scale=2.0**20))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    logs = vae.train_on_batch(digits[:32], return_dict=True)
+    assert logs["skipped_steps"] == 1
+    assert np.isfinite(logs["loss"])
+
+
 def test_an_infinite_gradient_is_skipped_too(make_vae, digits):
     vae = make_vae()
     vae.likelihood.log_scale.assign(-43.0)  # the loss overflows float32
@@ -81,7 +117,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-@pytest.mark.parametrize("method", ["fit", "evaluate", "encode", "reconstruct"])
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "encode", "reconstruct"])
 def test_data_of_a_wrong_form_is_refused(make_vae, digits, case, method):
     change, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
@@ -90,13 +126,41 @@ def test_data_of_a_wrong_form_is_refused(make_vae, digits, case, method):
 
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
 def test_data_outside_the_support_is_refused(make_vae, digits, method):
-    run = getattr(make_vae(likelihood="bernoulli"), method)
-    with pytest.raises(ValueError, match="--binarize"):
+    vae, binary = make_vae(likelihood="bernoulli"), digits[:64].round()
+    before = weights(vae)
+    run = getattr(vae, method)
+    with pytest.raises(ValueError, match=r"0\.\d+ \(.*--binarize"):
         run(digits[:64])
-    with pytest.raises(ValueError, match="--binarize"):
+    with pytest.raises(ValueError, match=r"batch 0 holds.*--binarize"):
         run(stream(digits[:64]))
-    with pytest.raises(ValueError, match="--binarize"):
+    with pytest.raises(ValueError, match=r"batch 0 holds.*--binarize"):
         run((digits[i : i + 32],) for i in range(2))
+    assert same(weights(vae), before)
+    with pytest.raises(ValueError, match=r"batch 2 holds.*--binarize"):
+        run(stream(np.concatenate([binary, digits[:32]])), verbose=0)
+
+
+def test_validation_data_is_refused_before_the_first_step(make_vae, digits):
+    vae = make_vae(likelihood="bernoulli")
+    with pytest.raises(ValueError, match="--binarize"):
+        vae.fit(digits[:64].round(), validation_data=(digits[:64],), verbose=0)
+    assert int(vae.optimizer.iterations) == 0
+
+
+def test_a_stream_is_read_once(make_vae, digits):
+    """A source that can be read once loses no batch to the checks."""
+    batches = iter([digits[i : i + 32] for i in range(0, 96, 32)])
+    once = tf.data.Dataset.from_generator(
+        lambda: batches, output_signature=tf.TensorSpec((None, 8, 8, 1), tf.float32)
+    )
+    vae = make_vae()
+    vae.fit(once, verbose=0)
+    assert int(vae.optimizer.iterations) == 3
+
+
+def test_images_of_another_size_in_a_stream_are_refused(make_vae, digits):
+    with pytest.raises(ValueError, match=r"x must have shape \(batch, 8, 8, 1\)"):
+        make_vae().fit(stream(digits[:64, :7]), verbose=0)
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
@@ -134,6 +198,19 @@ def test_a_request_for_samples_out_of_range_is_refused(make_vae, request_):
         make_vae().sample(**request_)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31, 1.5, "a"])
+def test_a_seed_that_keras_cannot_use_is_refused(make_vae, seed):
+    with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\*\*31 - 1"):
+        make_vae(seed=seed)
+
+
+def test_what_is_not_finite_is_not_encoded(make_vae):
+    with pytest.raises(ValueError, match="x holds values that are NaN"):
+        make_vae().encode(np.full((2, 8, 8, 1), np.nan))
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        make_vae().encode(np.zeros((2, 8, 8, 1)), batch_size=0)
+
+
 def test_a_loss_given_to_compile_is_refused(make_vae):
     with pytest.raises(ValueError, match=r"loss='mse'.*objective"):
         make_vae().compile(optimizer="adam", loss="mse")
@@ -161,3 +238,13 @@ def test_parts_that_do_not_fit_are_refused(wrong, message):
     VAE(*parts())
     with pytest.raises(ValueError, match=message):
         VAE(*parts(**wrong))
+
+
+def test_encoders_whose_outputs_have_no_order_are_refused():
+    encoder, decoder = parts()
+    z_mean, z_log_var = encoder.outputs
+    named = keras.Model(encoder.inputs, {"z_mean": z_mean, "z_log_var": z_log_var})
+    with pytest.raises(ValueError, match="two outputs in a list"):
+        VAE(named, decoder)
+    with pytest.raises(ValueError, match="encoder must be a functional or sequential model"):
+        VAE(keras.Model(), decoder)

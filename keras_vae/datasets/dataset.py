@@ -6,8 +6,6 @@ import numpy as np
 
 from keras_vae.datasets.binarization import binarize
 
-_WHITE = {1: 255, 2: 65535}  # the largest unsigned integer of 1 and of 2 bytes
-
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -37,18 +35,21 @@ class Dataset:
         return self.x_train.shape[1:]
 
     def binarized(self, seed=0):
-        """The same set with both parts drawn once as binary images: see `binarize`."""
-        x_train, x_test = binarize(self.x_train, seed), binarize(self.x_test, seed + 1)
+        """The same set with both parts drawn once as binary images: see `binarize`.
+
+        The test part is drawn with `seed`, the training part with `seed + 1`.
+        """
+        x_train, x_test = binarize(self.x_train, seed + 1), binarize(self.x_test, seed)
         return replace(self, x_train=x_train, x_test=x_test)
 
 
 def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=None):
     """Checks, scales and shapes arrays into a `Dataset`.
 
-    Unsigned integer images of 1 or 2 bytes become grey values in [0, 1] (unless no value is above
-    1: then they are binary already); every other number is taken as it is. Images (N, H, W) get a
-    channel axis. Without `x_test`, a fifth of the examples (at least one), drawn with seed 0,
-    becomes the test part; both parts keep the order of the file.
+    Integer images from 0 to 255 (uint16: to 65535) become grey values in [0, 1], unless no value
+    is above 1: then they are binary already. Every other number is taken as it is. Images
+    (N, H, W) get a channel axis. Without `x_test`, a fifth of the examples (at least one), drawn
+    with seed 0, becomes the test part; both parts keep the order of the file.
 
     Args:
         name: the name of the set.
@@ -100,10 +101,11 @@ def _check_examples(x, where):
 
 
 def _ready(x, largest, where):
-    integer_image = x.ndim > 2 and x.dtype.kind == "u" and x.dtype.itemsize in _WHITE
+    grey = x.ndim > 2 and x.dtype.kind in "iu" and largest > 1 and x.min() >= 0
+    white = 65535 if x.dtype == np.uint16 else 255
     with np.errstate(over="ignore"):
-        if integer_image and largest > 1:
-            x = np.divide(x, _WHITE[x.dtype.itemsize], dtype=np.float32)
+        if grey and largest <= white:
+            x = np.divide(x, white, dtype=np.float32)
         x = np.ascontiguousarray(x, dtype=np.float32)
     if not np.isfinite(x).all():
         raise ValueError(f"{where} holds NaN or infinite values: expected finite float32 numbers.")

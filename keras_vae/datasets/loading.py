@@ -20,11 +20,11 @@ def load(name_or_path="digits", data_dir=None):
     - an `.npy`: one array.
     - a folder of images of one size.
 
-    Images come out as float32 (N, H, W, C), vectors as (N, D). Integer pixels (uint8, uint16) are
-    scaled to [0, 1], unless they are binary already; other numbers are taken as they are. Where
-    no test part is given (the digits, an `.npy`, a folder, an `.npz` without `x_test`), a fifth of
-    the examples (at least one), drawn with a fixed seed, is set aside for it: the same one each
-    time.
+    Images come out as float32 (N, H, W, C), vectors as (N, D). Integer pixels (0 to 255, or
+    uint16) are scaled to [0, 1], unless they are binary already; other numbers are taken as they
+    are. Where no test part is given (the digits, an `.npy`, a folder, an `.npz` without `x_test`),
+    a fifth of the examples (at least one), drawn with a fixed seed, is set aside for it: the same
+    one each time.
 
     Args:
         name_or_path: a name of the list above, or a path. A `pathlib.Path` is always a path.

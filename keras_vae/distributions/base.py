@@ -42,8 +42,8 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         """A draw of x from p(x|z): `(..., *event)`. `seed` is an integer or a SeedGenerator."""
 
     def in_support(self, x):
-        """Which entries of the NumPy array `x` this likelihood gives a density."""
-        return np.isfinite(x)
+        """Which entries of `x` have a density; of the others the logarithm is −inf."""
+        return ops.isfinite(x)
 
     def check(self, x):
         """Raises `ValueError` if an entry of `x` is outside the support."""
@@ -53,7 +53,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
                 f"x holds {np.count_nonzero(~np.isfinite(x))} values that are NaN or infinite: "
                 "remove or replace them"
             )
-        outside = ~self.in_support(x)
+        outside = ~ops.convert_to_numpy(self.in_support(x))
         if outside.any():
             raise ValueError(
                 f"{type(self).__name__} is for {self.support}, but x holds {x[outside][0]:g} "

@@ -34,7 +34,8 @@ class Bernoulli(Likelihood):
     )
 
     def log_prob(self, x, x_logits):
-        return sum_event(x * x_logits - ops.softplus(x_logits), x)
+        log_prob = x * x_logits - ops.softplus(x_logits)
+        return sum_event(ops.where(self.in_support(x), log_prob, -math.inf), x)
 
     def mean(self, x_logits):
         return ops.sigmoid(x_logits)
@@ -44,7 +45,7 @@ class Bernoulli(Likelihood):
         return ops.cast(u < ops.sigmoid(x_logits), x_logits.dtype)
 
     def in_support(self, x):
-        return (x == 0) | (x == 1)
+        return ops.logical_or(ops.equal(x, 0), ops.equal(x, 1))
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -97,6 +98,6 @@ class Normal(Likelihood):
 LIKELIHOODS = {"bernoulli": Bernoulli, "normal": Normal}
 
 
-def get(identifier):
-    """The likelihood that a name, a config or an object stands for."""
-    return lookup("likelihood", identifier, LIKELIHOODS, Likelihood)
+def get(identifier=None):
+    """The likelihood that a name, a config or an object stands for; None: `"bernoulli"`."""
+    return lookup("likelihood", identifier or "bernoulli", LIKELIHOODS, Likelihood)

@@ -38,6 +38,6 @@ def _standard(z):
 PRIORS = {"standard_normal": StandardNormal}
 
 
-def get(identifier):
-    """The prior that a name, a config or an object stands for."""
-    return lookup("prior", identifier, PRIORS, Prior)
+def get(identifier=None):
+    """The prior that a name, a config or an object stands for; None: `"standard_normal"`."""
+    return lookup("prior", identifier or "standard_normal", PRIORS, Prior)

@@ -1,24 +1,13 @@
-"""A model's `.keras` file: written whole or not at all, read with one clear line when it is bad."""
+"""A model's `.keras` file, read with one clear line when it is bad."""
 
 import zipfile
 from pathlib import Path
 
 import keras
 
-from keras_vae.files import atomic_write
 from keras_vae.models.vae import VAE
 
 PARTS = {"config.json", "model.weights.h5"}
-
-
-def save_model(vae, path):
-    """Saves the model, its optimizer included, to a `.keras` file.
-
-    Raises:
-        OSError: the file cannot be written; what stood there before still does.
-    """
-    with atomic_write(path) as temporary:
-        vae.save(temporary)
 
 
 def load_model(path):

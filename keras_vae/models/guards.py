@@ -1,14 +1,18 @@
 """What `fit` looks at besides the loss: the data it is given, and steps that came to nothing."""
 
-import itertools
-import types
+import numbers
 
 import keras
 import numpy as np
 
 
-class StopWhenSkipping(keras.callbacks.Callback):
-    """Ends training when `limit` steps in a row had a loss or gradient that is not finite."""
+class Guard(keras.callbacks.Callback):
+    """Ends training, or evaluation, on data that it cannot go on with.
+
+    Raises:
+        ValueError: a batch held values outside the likelihood's support.
+        FloatingPointError: `limit` steps in a row had a loss or gradient that is not finite.
+    """
 
     def __init__(self, limit=32):
         super().__init__()
@@ -18,7 +22,8 @@ class StopWhenSkipping(keras.callbacks.Callback):
         self.last_batch, self.last_total = -1, 0
 
     def on_train_batch_end(self, batch, logs=None):
-        steps, total = batch - self.last_batch, int((logs or {}).get("skipped_steps", 0))
+        self.on_test_batch_end(batch)
+        steps, total = batch - self.last_batch, round(float(self.model.skipped_steps.result()))
         skipped = total - self.last_total
         self.in_a_row = self.in_a_row + skipped if skipped == steps else 0
         self.last_batch, self.last_total = batch, total
@@ -30,46 +35,36 @@ class StopWhenSkipping(keras.callbacks.Callback):
                 "that overflow (try the float32 policy)"
             )
 
+    def on_test_batch_end(self, batch, logs=None):
+        likelihood = self.model.likelihood
+        if float(self.model.outside_support.result()):
+            raise ValueError(
+                f"{type(likelihood).__name__} is for {likelihood.support}, but batch {batch} holds "
+                f"other values. {likelihood.advice}"
+            )
+
 
 def check_data(likelihood, x, input_shape):
-    """Raises `ValueError` if the likelihood gives `x` no density or its shape is not the model's.
+    """Raises `ValueError` if the array `x` has another shape than the model's or no density.
 
-    An array is checked whole. Of what arrives in batches the first is checked, NaN aside: a step
-    that is not finite is skipped and counted.
-
-    Returns:
-        `x`, or for a generator one that yields the same.
+    What arrives in batches is checked in the step: its shape when the step is compiled, its
+    support as it comes.
     """
-    if x is None:
-        return x
-    if is_array(x):
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
         likelihood.check(checked_array("x", x, input_shape))
-        return x
-    first, x = peek(x)
-    if first is not None:
-        batch = checked_array("x", keras.utils.unpack_x_y_sample_weight(first)[0], input_shape)
-        likelihood.check(np.where(np.isfinite(batch), batch, 0))
-    return x
 
 
-def is_array(x):
-    """Whether `x` is an array or tensor, as opposed to something that yields batches."""
-    return hasattr(x, "shape") and hasattr(x, "dtype")
-
-
-def peek(batches):
-    """The first batch of `batches` (None if it has none), and `batches` with nothing missing."""
-    if isinstance(batches, keras.utils.PyDataset):
-        return batches[0], batches
-    if isinstance(batches, types.GeneratorType):
-        first = next(batches, None)
-        rest = () if first is None else itertools.chain([first], batches)
-        return first, (batch for batch in rest)
-    if hasattr(batches, "take"):  # a tf.data.Dataset
-        return next(iter(batches.take(1)), None), batches
-    if hasattr(batches, "__len__"):  # a torch DataLoader
-        return next(iter(batches), None), batches
-    return None, batches
+def check_shape(name, x, shape):
+    """Raises `ValueError` unless `x` is `(B, *shape)`."""
+    if tuple(x.shape[1:]) == tuple(shape) and len(x.shape):
+        return
+    hint = ""
+    if tuple(x.shape) == tuple(shape):
+        hint = f"; for one example use {name}[None]"
+    elif tuple(x.shape[1:]) == tuple(shape[:-1]) and shape[-1] == 1:
+        hint = f"; add the channel axis with {name}[..., None]"
+    want = f"(batch, {', '.join(map(str, shape))})"
+    raise ValueError(f"{name} must have shape {want}, got {tuple(x.shape)}{hint}")
 
 
 def checked_array(name, x, shape):
@@ -77,12 +72,22 @@ def checked_array(name, x, shape):
     x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
     if x.dtype.kind not in "fiub" and x.dtype.name != "bfloat16":
         raise ValueError(f"{name} must hold numbers, got dtype {x.dtype}: use astype('float32')")
-    if x.shape[1:] != tuple(shape):
-        want = f"(batch, {', '.join(map(str, shape))})"
-        hint = ""
-        if x.shape == tuple(shape):
-            hint = f"; for one example use {name}[None]"
-        elif x.shape[1:] == tuple(shape[:-1]) and shape[-1] == 1:
-            hint = f"; add the channel axis with {name}[..., None]"
-        raise ValueError(f"{name} must have shape {want}, got {x.shape}{hint}")
+    check_shape(name, x, shape)
     return x
+
+
+def checked_finite(name, x, shape):
+    """As `checked_array`, and no value is NaN or infinite."""
+    x = checked_array(name, x, shape)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} holds values that are NaN or infinite: remove or replace them")
+    return x
+
+
+def checked_seed(seed):
+    """`seed` as an int, or None; a `ValueError` if Keras could not use it."""
+    if seed is None:
+        return None
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1, or None, got {seed!r}")
+    return int(seed)

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae import noise
-from keras_vae.models.guards import checked_array
+from keras_vae.models.guards import checked_array, checked_finite
 
 
 class Inference:
@@ -12,12 +12,12 @@ class Inference:
 
     def encode(self, x, batch_size=256):
         """`(z_mean, z_log_var)`, `(B, latent_dim)` each."""
-        x = checked_array("x", x, self.input_shape)
+        x = checked_finite("x", x, self.input_shape)
         return self._in_batches(self.posterior, batch_size, x)
 
     def decode(self, z, batch_size=256):
         """`x_hat`, the mean of p(x|z): `(B, *input_shape)`."""
-        z = checked_array("z", z, (self.latent_dim,))
+        z = checked_finite("z", z, (self.latent_dim,))
         return self._in_batches(lambda z: (self._x_hat(z),), batch_size, z)[0]
 
     def reconstruct(self, x, batch_size=256):
@@ -62,6 +62,8 @@ class Inference:
 
     def _in_batches(self, function, batch_size, *arrays):
         """`function` of tensors to a tuple of tensors, over rows of `arrays`, as arrays."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")
         batches = [
             function(
                 *(ops.convert_to_tensor(a[i : i + batch_size], self.variable_dtype) for a in arrays)

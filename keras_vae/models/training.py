@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import ops
 
-from keras_vae.models.guards import StopWhenSkipping, check_data
+from keras_vae.models.guards import Guard, check_data, checked_array
 
 FIT = inspect.signature(keras.Model.fit)
 EVALUATE = inspect.signature(keras.Model.evaluate)
@@ -23,10 +23,12 @@ class Training:
 
     def make_trackers(self):
         """Makes the metrics that every VAE logs."""
+        self.evaluating = False
         self.trackers = {
             name: MeanPerExample(name=name) for name in ("loss", "reconstruction_loss", "kl_loss")
         }
         self.skipped_steps = keras.metrics.Sum(name="skipped_steps")
+        self.outside_support = keras.metrics.Sum(name="outside_support")  # for the guard
 
     def compile(self, optimizer="adam", loss=None, **kwargs):
         """As `keras.Model.compile`, without `loss`; `metrics` compare x_hat with x."""
@@ -47,29 +49,50 @@ class Training:
 
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`; labels are ignored."""
-        bound = self._checked(FIT, args, kwargs)
+        bound = FIT.bind(self, *args, **kwargs)
         given = bound.arguments
-        callbacks, guard = given.get("callbacks") or [], StopWhenSkipping()
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.callbacks.append(guard)
+        self._prepare(given)
+        validation = given.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            validation = dict(zip(("x", "y", "sample_weight"), validation, strict=False))
+            self._prepare_data(validation)
+            given["validation_data"] = tuple(validation.values())
         else:
-            given["callbacks"] = [*keras.tree.flatten(callbacks), guard]
+            check_data(self.likelihood, validation, self.input_shape)
         self.kl_weight.assign(1.0)
         return super().fit(*bound.args[1:], **bound.kwargs)
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`; labels are ignored."""
-        bound = self._checked(EVALUATE, args, kwargs)
-        return super().evaluate(*bound.args[1:], **bound.kwargs)
+        bound = EVALUATE.bind(self, *args, **kwargs)
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has seen to it
+            self._prepare(bound.arguments)
+        self.evaluating = True
+        try:
+            return super().evaluate(*bound.args[1:], **bound.kwargs)
+        finally:
+            self.evaluating = False
 
-    def _checked(self, signature, args, kwargs):
-        """The arguments of `fit` or `evaluate` by their names, x checked."""
-        bound = signature.bind(self, *args, **kwargs)
-        given = bound.arguments
-        given["x"] = check_data(self.likelihood, given.get("x"), self.input_shape)
+    def predict(self, x, *args, **kwargs):
+        """As `keras.Model.predict`: `reconstruct` of any form of data."""
+        if hasattr(x, "shape"):
+            checked_array("x", x, self.input_shape)
+        return super().predict(x, *args, **kwargs)
+
+    def _prepare(self, given):
+        """Checks the data among the arguments of `fit` or `evaluate`, and adds the guard."""
+        self._prepare_data(given)
+        callbacks, guard = given.get("callbacks") or [], Guard()
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.callbacks.append(guard)
+            guard.set_model(self)
+        else:
+            given["callbacks"] = [*keras.tree.flatten(callbacks), guard]
+
+    def _prepare_data(self, given):
+        check_data(self.likelihood, given.get("x"), self.input_shape)
         if given.get("sample_weight") is not None and given.get("y") is None:
             given["y"] = given["x"]  # Keras drops the weights of examples that have no target
-        return bound
 
     @property
     def metrics(self):
@@ -77,16 +100,24 @@ class Training:
         return [m for m in super().metrics if m is own or m.name != own.name]
 
     def track(self, bound, x, sample_weight=None, finite=True):
-        """Updates the metrics with one batch; what is not `finite` does not count."""
+        """Updates the metrics with one batch; one whose loss is not `finite` does not count."""
         weight = ops.ones_like(bound.loss) if sample_weight is None else sample_weight
         weight = ops.where(finite, ops.reshape(ops.cast(weight, bound.loss.dtype), (-1,)), 0.0)
         costs = {name: getattr(bound, name) for name in self.trackers}
         costs["loss"] = costs["loss"] + sum(ops.cast(loss, "float32") for loss in self.losses)
         for name, cost in costs.items():
             self.trackers[name].update_state(ops.where(finite, cost, 0.0), weight)
-        results = {name: tracker.result() for name, tracker in self.trackers.items()}
-        if len(self.metrics) > len(results) + 1:  # some were given to compile
+        outside = ops.logical_not(self.likelihood.in_support(x))
+        self.outside_support.update_state(ops.logical_and(outside, ops.isfinite(x)))
+        if len(self.metrics) > len(self.trackers) + 2:  # some were given to compile
             x_hat = ops.mean(self.likelihood.mean(bound.x_params), axis=0)
-            results = {**self.compute_metrics(x, x, x_hat, weight), **results}
-            results.pop(self.skipped_steps.name)
-        return results
+            x, x_hat = (ops.where(finite, images, 0.0) for images in (x, x_hat))
+            self.compute_metrics(x, x, x_hat, weight)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self):
+        """As in Keras; only training has `skipped_steps`."""
+        hidden = {self.outside_support.name}
+        hidden |= {self.skipped_steps.name} if self.evaluating else set()
+        results = super().get_metrics_result()
+        return {name: value for name, value in results.items() if name not in hidden}

@@ -8,7 +8,9 @@ from keras import ops
 from keras_vae import architectures, objectives
 from keras_vae.distributions import DiagonalNormal, likelihoods, priors
 from keras_vae.layers import Sampling, clip_z_log_var
+from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
+from keras_vae.models.parts import check_parts
 from keras_vae.models.train_steps import TrainStep
 from keras_vae.models.training import Training
 
@@ -38,11 +40,11 @@ class VAE(TrainStep, Training, Inference, keras.Model):
     Args:
         encoder: model of `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each.
         decoder: model of `(B, latent_dim)` → raw parameters of p(x|z).
-        likelihood: name, config or `distributions.Likelihood`.
-        prior: name, config or `distributions.Prior`.
-        objective: name, config or `objectives.Objective`.
-        seed: integer seed of the noise in training; `from_architecture` also starts the weights
-            from it.
+        likelihood: name, config or `distributions.Likelihood`; see `likelihoods.get`.
+        prior: name, config or `distributions.Prior`; see `priors.get`.
+        objective: name, config or `objectives.Objective`; see `objectives.get`.
+        seed: seed of the noise in training, 0 to 2**31 - 1; `from_architecture` also starts the
+            weights from it.
 
     Call arguments:
         inputs: x, `(B, *input_shape)`.
@@ -72,9 +74,9 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         self,
         encoder,
         decoder,
-        likelihood="bernoulli",
-        prior="standard_normal",
-        objective="elbo",
+        likelihood=None,
+        prior=None,
+        objective=None,
         seed=None,
         **kwargs,
     ):
@@ -83,9 +85,9 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         self.likelihood = likelihoods.get(likelihood)
         self.prior = priors.get(prior)
         self.objective = objectives.get(objective)
-        self.seed = seed
-        self.sampling = Sampling(seed, dtype=self.variable_dtype, name="sampling")
-        self._check_parts()
+        self.seed = checked_seed(seed)
+        self.sampling = Sampling(self.seed, dtype=self.variable_dtype, name="sampling")
+        check_parts(encoder, decoder, self.likelihood)
         self.kl_weight = self.add_weight((), "ones", trainable=False, name="kl_weight")
         self.make_trackers()
         self.built = True
@@ -96,9 +98,9 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         architecture,
         input_shape,
         latent_dim,
-        likelihood="bernoulli",
-        prior="standard_normal",
-        objective="elbo",
+        likelihood=None,
+        prior=None,
+        objective=None,
         seed=None,
         **options,
     ):
@@ -114,7 +116,7 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         """
         likelihood = likelihoods.get(likelihood)
         encoder, decoder = architectures.get(architecture)(
-            input_shape, latent_dim, likelihood.params_per_element, seed, **options
+            input_shape, latent_dim, likelihood.params_per_element, checked_seed(seed), **options
         )
         return cls(encoder, decoder, likelihood, prior, objective, seed)
 
@@ -142,6 +144,7 @@ class VAE(TrainStep, Training, Inference, keras.Model):
 
     def bound(self, x, epsilon, kl_weight=1.0, training=False):
         """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`."""
+        check_shape("x", x, self.input_shape)
         x = ops.cast(x, self.variable_dtype)
         qz_x = self.posterior(x, training)
         z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
@@ -163,13 +166,14 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         z_mean = self.posterior(inputs, training).mean
         return self.likelihood.mean(self.x_params(z_mean, training))
 
-    def export(self, filepath, format="onnx", **kwargs):
+    def export(self, filepath, format="onnx", verbose=None, input_signature=None, **kwargs):
         """Writes the bundle of ONNX files; other formats are those of `keras.Model.export`."""
-        if format != "onnx":
-            return super().export(filepath, format=format, **kwargs)
-        from export import bundle  # the one import upwards: training needs no converter
+        if format == "onnx":
+            from export import bundle  # the one import upwards: training needs no converter
 
-        return bundle.write(self, filepath, **kwargs)
+            return bundle.write(self, filepath, **kwargs)
+        signature = input_signature or [keras.InputSpec("float32", (None, *self.input_shape))]
+        return super().export(filepath, format, verbose, signature, **kwargs)
 
     def get_config(self):
         parts = ("encoder", "decoder", "likelihood", "prior", "objective")
@@ -188,24 +192,3 @@ class VAE(TrainStep, Training, Inference, keras.Model):
                 for name in ("encoder", "decoder")
             }
             return cls(**{**config, **parts})
-
-    def _check_parts(self):
-        """Raises `ValueError` unless encoder, decoder and likelihood fit together."""
-        latent = [tuple(h.shape[1:]) for h in keras.tree.flatten(self.encoder.outputs)]
-        if len(latent) != 2 or latent[0] != latent[1] or len(latent[0]) != 1:
-            raise ValueError(
-                "encoder must have two outputs, z_mean and z_log_var, of shape (batch, "
-                f"latent_dim) each, got {[(None, *shape) for shape in latent]}"
-            )
-        if tuple(self.decoder.input_shape[1:]) != latent[0]:
-            raise ValueError(
-                f"decoder must take z of shape {(None, *latent[0])}, as the encoder gives it, "
-                f"but takes {self.decoder.input_shape}"
-            )
-        *space, channels = self.input_shape
-        want = (None, *space, channels * self.likelihood.params_per_element)
-        if tuple(self.decoder.output_shape) != want:
-            raise ValueError(
-                f"decoder must return {want} for {type(self.likelihood).__name__} and x of shape "
-                f"{(None, *self.input_shape)}, but returns {self.decoder.output_shape}"
-            )

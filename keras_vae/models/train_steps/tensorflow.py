@@ -13,23 +13,30 @@ class TrainStep:
         x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_optimizer()
         epsilon = self._draw_epsilon(x)
+        state = [tf.identity(v.value) for v in self._forward_state()]
         with tf.GradientTape() as tape:
             bound = self.bound(x, epsilon, self.kl_weight, training=True)
             loss = self._share_of_batch(bound.loss, sample_weight)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
-        finite = self._all_finite([loss, *gradients])
+        finite_loss, finite = self._all_finite([loss], [loss, *gradients])
         self._apply_if(finite, gradients)
+        for variable, before in zip(self._forward_state(), state, strict=True):
+            variable.assign(tf.where(finite, variable.value, before))
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.skipped_steps.update_state(tf.where(finite, 0.0, 1.0 / replicas))
-        results = self.track(bound, x, sample_weight, finite)
-        return {**results, "skipped_steps": self.skipped_steps.result()}
+        return self.track(bound, x, sample_weight, finite_loss)
 
     def test_step(self, data):
         """The bound with the KL divergence at its full weight."""
         x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         bound = self.bound(x, self._draw_epsilon(x), training=False)
-        return self.track(bound, x, sample_weight)
+        results = self.track(bound, x, sample_weight)
+        return {n: v for n, v in results.items() if n != self.skipped_steps.name}
+
+    def _forward_state(self):
+        """What a forward pass may change, such as the moving averages of BatchNormalization."""
+        return self.encoder.non_trainable_weights + self.decoder.non_trainable_weights
 
     def _draw_epsilon(self, x):
         """Noise for one batch, `(K, B, latent_dim)`; each replica draws its own."""
@@ -37,7 +44,7 @@ class TrainStep:
         seed = self.sampling.seed_generator.next()
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         other = tf.cast(tf.stack([replica * 0x61C88647, 0]), seed.dtype)
-        return tf.random.stateless_normal(shape, tf.bitwise.bitwise_xor(seed, other))
+        return tf.random.stateless_normal(shape, tf.bitwise.bitwise_xor(seed, other), alg="philox")
 
     def _share_of_batch(self, losses, sample_weight):
         """This replica's term of the batch's mean loss: the optimizer sums over the replicas.
@@ -53,14 +60,17 @@ class TrainStep:
         mean = tf.reduce_sum(losses) / tf.cast(examples, losses.dtype)
         return mean + sum(tf.cast(loss, mean.dtype) for loss in self.losses) / replicas
 
-    def _all_finite(self, tensors):
-        """Whether every number on every replica is finite."""
-        values = [t.values if isinstance(t, tf.IndexedSlices) else t for t in tensors]
-        bad = [tf.reduce_any(~tf.math.is_finite(v)) for v in values if v is not None]
-        bad = tf.cast(tf.reduce_any(tf.stack(bad)), tf.int32)
+    def _all_finite(self, *groups):
+        """For each group of tensors, whether every number in it is finite on every replica."""
+        bad = tf.cast(tf.stack([self._any_bad(tensors) for tensors in groups]), tf.int32)
         if self.distribute_strategy.num_replicas_in_sync > 1:
             bad = tf.distribute.get_replica_context().all_reduce("sum", bad)
-        return tf.equal(bad, 0)
+        return tf.unstack(tf.equal(bad, 0))
+
+    def _any_bad(self, tensors):
+        values = [t.values if isinstance(t, tf.IndexedSlices) else t for t in tensors]
+        bad = [tf.reduce_any(~tf.math.is_finite(v)) for v in values if v is not None]
+        return tf.reduce_any(tf.stack(bad))
 
     def _build_optimizer(self):
         """Makes the optimizer's variables before a `tf.cond`, inside of which none can be made."""

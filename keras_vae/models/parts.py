@@ -1,0 +1,34 @@
+"""Whether an encoder, a decoder and a likelihood make one model."""
+
+
+def check_parts(encoder, decoder, likelihood):
+    """Raises `ValueError` unless the three fit together."""
+    for name, model in {"encoder": encoder, "decoder": decoder}.items():
+        if not getattr(model, "outputs", None):
+            raise ValueError(
+                f"{name} must be a functional or sequential model, as keras.Model(inputs, outputs) "
+                f"makes it, got {type(model).__name__}"
+            )
+    latent_dim = _latent_dim(encoder.output)
+    if tuple(decoder.input_shape[1:]) != (latent_dim,):
+        raise ValueError(
+            f"decoder must take z of shape {(None, latent_dim)}, as the encoder gives it, but "
+            f"takes {decoder.input_shape}"
+        )
+    *space, channels = encoder.input_shape
+    want = (*space, channels * likelihood.params_per_element)
+    if tuple(decoder.output_shape) != want:
+        raise ValueError(
+            f"decoder must return {want} for {type(likelihood).__name__} and x of shape "
+            f"{encoder.input_shape}, but returns {decoder.output_shape}"
+        )
+
+
+def _latent_dim(output):
+    shapes = {tuple(h.shape) for h in output} if isinstance(output, (list, tuple)) else set()
+    if len(shapes) != 1 or len(output) != 2 or len(next(iter(shapes))) != 2:
+        raise ValueError(
+            "encoder must have two outputs in a list, z_mean and z_log_var, of shape (batch, "
+            f"latent_dim) each, got {output}"
+        )
+    return shapes.pop()[1]
