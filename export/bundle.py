@@ -65,8 +65,8 @@ def _fill(folder, vae, tolerance, metrics, say):
     manifest = {**about, "files": files, "validation": validation}
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     say("sampling")
-    picture = _picture(folder)
-    _write_text(folder / "README.md", card.text(manifest, picture))
+    runtime.write(runtime.OnnxVAE(folder).sample(64), folder / "samples.png")
+    _write_text(folder / "README.md", card.text(manifest))
 
 
 def _about(vae, metrics):
@@ -107,15 +107,6 @@ def _save(model, path, about):
 
 def _shape(value):
     return [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
-
-
-def _picture(folder):
-    """Draw samples.png by the runtime itself, if the data are images; return whether they are."""
-    x = runtime.OnnxVAE(folder).sample(64)
-    drawable = x.ndim == 4 and x.shape[-1] in (1, 3)
-    if drawable:
-        runtime.write(x, folder / "samples.png")
-    return drawable
 
 
 def _write_text(path, text):

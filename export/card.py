@@ -1,18 +1,17 @@
 """The model card: the README.md of a bundle."""
 
 
-def text(manifest, picture):
+def text(manifest):
     """Write the model card of a bundle, in Markdown.
 
     Args:
         manifest: what manifest.json holds.
-        picture: whether the bundle holds samples.png.
     """
     shape, latent_dim = tuple(manifest["input_shape"]), manifest["latent_dim"]
     likelihood = manifest["likelihood"]["class_name"]
     sections = [
         f"# A variational autoencoder of {_data(shape)}",
-        "![64 samples](samples.png)" if picture else "",
+        "![64 samples](samples.png)",
         f"Latent size {latent_dim}, likelihood {likelihood}, "
         f"prior {manifest['prior']['class_name']}. "
         f"Exported by keras-vae {manifest['keras_vae']}, ONNX opset {manifest['opset']}.",

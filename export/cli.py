@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -29,9 +30,11 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     model, out = Path(options.model), Path(options.out)
     try:
+        if not 0 <= options.tolerance < float("inf"):
+            raise ValueError(f"--tolerance must be a number >= 0, got {options.tolerance}")
         if not model.is_file():  # said at once, before TensorFlow is loaded
             raise ValueError(f"there is no file {model}: train a model first, or mend the path")
-        metrics = _metrics(model.with_name("metrics.json"))
+        metrics = _metrics(model)
         with _terminable():
             status = _export(model, out, options.tolerance, metrics)
         if status == 0:
@@ -65,12 +68,16 @@ def _export(model, out, tolerance, metrics):
     return 0
 
 
-def _metrics(path):
-    """What training wrote beside the model, if it did, without the places on its machine."""
+def _metrics(model):
+    """What training wrote beside this very model, if it did, without the places on its machine."""
+    path = model.with_name("metrics.json")
     if not path.is_file():
         return None
     try:
         written = json.loads(path.read_bytes())
+        if written["model_sha256"] != hashlib.sha256(model.read_bytes()).hexdigest():
+            _say(f"leaving out {path}: it is of another model than {model}")
+            return None
         data, test = Path(written["data"]).name, written["test"]
         return {"data": data, "binarize": written["binarize"], "test": {**test}}
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,7 @@
 """A VAE as two ONNX graphs: the encoder x -> z_mean, z_log_var; the decoder z -> x_hat."""
 
 import onnx.compose
+import onnx.defs
 import tensorflow as tf
 import tf2onnx
 
@@ -100,6 +101,12 @@ def _convert(function, **shapes):
     signature = [tf.TensorSpec((None, *s), tf.float32, name=name) for name, s in shapes.items()]
     traced = tf.function(function, input_signature=signature)
     model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    for node in model.graph.node:
+        if not onnx.defs.has(node.op_type, OPSET, node.domain):
+            raise ValueError(
+                f"cannot export the TensorFlow operation {node.op_type} ({node.name}): the "
+                "converter knows no ONNX operator for it; use another layer or activation"
+            )
     return model
 
 

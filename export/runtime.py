@@ -130,6 +130,11 @@ class OnnxVAE:
             raise ValueError(f"{path} cannot be loaded: {_one_line(error)}") from error
         if METADATA not in session.get_modelmeta().custom_metadata_map:
             raise ValueError(f"{path} was not written by keras-vae: export the model again")
+        shape = self.input_shape if name == "encoder.onnx" else (self.latent_dim,)
+        if tuple(session.get_inputs()[0].shape[1:]) != shape:
+            raise ValueError(
+                f"{path} takes no input of shape {shape}, as the manifest says it does"
+            )
         return session
 
     def _run(self, session, array):
@@ -146,21 +151,30 @@ class OnnxVAE:
 
 
 def grid(x):
-    """Lay images out as one: (N, H, W, 1 or 3) in [0, 1] to an uint8 sheet, small ones enlarged.
+    """Lay examples out as one uint8 picture, small ones enlarged.
+
+    Images (N, H, W, C) in [0, 1] stand side by side, grey or RGB; of other channels the first is
+    shown. Vectors (N, D) are the rows of a heat map from their least value to their greatest.
 
     Raises:
-        ValueError: `x` holds no images.
+        ValueError: `x` holds no examples, or has another shape.
 
     Example:
 
     >>> grid(np.zeros((4, 32, 32, 1))).shape
     (134, 134)
     """
-    if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x):
+    if x.ndim not in (2, 3, 4) or not len(x):
         raise ValueError(
-            f"cannot draw data of shape {x.shape} as a picture, expected (count, height, width, "
-            "1 or 3) with count >= 1: write numbers instead, --out samples.npy"
+            f"cannot draw data of shape {x.shape} as a picture, expected images or vectors and "
+            "count >= 1: write numbers instead, --out samples.npy"
         )
+    if x.ndim == 2:
+        x = ((x - x.min()) / (np.ptp(x) or 1))[None]
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.shape[-1] not in (1, 3):
+        x = x[..., :1]
     zoom, gap = max(1, 64 // max(x.shape[1:3])), 2
     tiles = np.round(255 * np.clip(x, 0, 1)).astype(np.uint8)
     tiles = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
@@ -219,6 +233,8 @@ def main(arguments=None):
         return _fail(f"{options.count} samples do not fit into memory: draw fewer, with --first")
     except ValueError as error:
         return _fail(error)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing is written", status=130)
     seconds = time.perf_counter() - started
     print(f"{options.count} samples of seed {options.seed} in {seconds:.2f} s: {out}")
     return 0
@@ -240,9 +256,9 @@ def _parser():
     return parser
 
 
-def _fail(message):
+def _fail(message, status=2):
     print(f"error: {_one_line(message)}", file=sys.stderr)
-    return 2
+    return status
 
 
 def _one_line(message):
@@ -280,10 +296,23 @@ def _read_manifest(folder):
             f"{path} has format version {version}, and this program reads version "
             f"{FORMAT_VERSION}: use the keras-vae that wrote it, or a newer one"
         )
-    missing = {"input_shape", "latent_dim", "files"} - manifest.keys()
-    if missing:
-        raise ValueError(f"{path} was cut short or changed: it lacks {', '.join(sorted(missing))}")
+    for name, fits in FIELDS.items():
+        if not fits(manifest.get(name)):
+            raise ValueError(f"{path} was cut short or changed: {name} is {manifest.get(name)!r}")
     return manifest
+
+
+def _is_size(value):
+    return type(value) is int and value >= 1
+
+
+FIELDS = {
+    "input_shape": lambda value: isinstance(value, list) and value and all(map(_is_size, value)),
+    "latent_dim": _is_size,
+    "files": lambda value: (
+        isinstance(value, dict) and all(isinstance(f, dict) for f in value.values())
+    ),
+}
 
 
 def _read(path):

@@ -4,7 +4,7 @@ import sys
 
 __version__ = "0.1.0"
 
-_AS_COMMAND = sys.argv[:1] == ["-m"] and "-m keras_vae" in " ".join(sys.orig_argv[:4])
+_AS_COMMAND = sys.argv[:1] == ["-m"] and "-m keras_vae" in " ".join(sys.orig_argv[:6])
 
 if not _AS_COMMAND:  # `python -m keras_vae` reads its arguments before it loads Keras
     from keras_vae import (

@@ -73,9 +73,9 @@ def main(arguments=None):
     """Runs one command and returns its exit status: 2 for bad input, 1 if training diverged."""
     options = vars(parser().parse_args(arguments))
     command = options.pop("command")
-    with quiet_stderr():
-        from keras_vae import commands
     try:
+        with quiet_stderr():
+            from keras_vae import commands
         return getattr(commands, command)(**options) or 0
     except FloatingPointError as error:
         return fail(error, FAILED)

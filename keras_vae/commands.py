@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import sys
@@ -61,7 +62,8 @@ def train(
     with output_folder(out):
         print(f"{len(dataset.x_train)} examples of {data}, {len(x_test)} to test on", flush=True)
         history = fit(vae, batches, x_test, epochs, callbacks)
-        settings = {"data": str(data), "data_dir": data_dir, "binarize": binarize}
+        source = data if data in datasets.NAMES else os.path.abspath(data)
+        settings = {"data": source, "data_dir": data_dir, "binarize": binarize}
         write_run(vae, history, settings, x_test, out)
 
 
@@ -96,6 +98,11 @@ def fit(vae, batches, x_test, epochs, callbacks):
 def write_run(vae, history, settings, x_test, out):
     """Writes model.keras, history.csv, metrics.json and the pictures: all of them or none."""
     test = test_metrics(vae, x_test, seed=0)
+    if not np.isfinite(test["elbo"]):
+        raise FloatingPointError(
+            f"training diverged: the test ELBO is {test['elbo']}. Lower --learning-rate, and look "
+            "for very large values in the data"
+        )
     with tempfile.TemporaryDirectory(prefix=".", dir=out) as folder:
         write_files(vae, history, {**settings, "test": test}, x_test, Path(folder))
         names = sorted(path.name for path in Path(folder).iterdir())
@@ -108,10 +115,12 @@ def write_run(vae, history, settings, x_test, out):
 def write_files(vae, history, metrics, x_test, out):
     """Writes the files of a run."""
     vae.save(out / "model.keras")
+    digest = hashlib.sha256((out / "model.keras").read_bytes()).hexdigest()
     with open(out / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(history)
         writer.writerows(zip(*history.values(), strict=True))
+    metrics = {**metrics, "model_sha256": digest}  # an exported ELBO is of these very weights
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     shown = x_test[:32]
     plotting.save(
@@ -201,9 +210,12 @@ def output_folder(path):
     """
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
+        except OSError as error:
+            raise ValueError(f"cannot write into {path}: {error.strerror}") from error
         yield
     finally:
         for folder in made:

@@ -134,6 +134,7 @@ BAD_ARGUMENTS = {
     "unknown architecture": (["--architecture", "convs"], "Did you mean 'conv'?"),
     "unknown likelihood": (["--likelihood", "normall"], "Did you mean 'normal'?"),
     "unknown prior": (["--prior", "standard"], "Did you mean 'standard_normal'?"),
+    "memory": (["--latent-dim", str(10**11)], "does not fit into memory"),
     "latent_dim": (["--latent-dim", "0"], "latent_dim must be a whole number >= 1, got 0"),
     "epochs": (["--epochs", "0"], "epochs must be at least 1"),
     "batch size": (["--batch-size", "0"], "batch_size must be at least 1"),
@@ -171,9 +172,9 @@ def test_a_malformed_command_line_is_one_line(capsys):
 
 def test_an_output_folder_that_cannot_be_written_is_refused_before_training(tmp_path, capsys):
     (tmp_path / "file").touch()
-    refused(["train", "--out", str(tmp_path / "file" / "out")], "Not a directory", capsys)
+    refused(["train", "--out", str(tmp_path / "file" / "out")], "cannot write into", capsys)
     assert names(tmp_path) == {"file"}
-    refused(["train", "--out", "/proc/none"], "/proc/none", capsys)
+    refused(["train", "--out", "/proc/none"], "cannot write into /proc/none", capsys)
 
 
 @pytest.mark.parametrize("command", ["evaluate", "sample", "plot"])
@@ -224,6 +225,10 @@ def test_training_that_diverges_ends_with_status_1(tmp_path, capsys):
     stderr = capsys.readouterr().err
     assert stderr.startswith("error: ")
     assert "learning rate" in stderr
+    assert not (tmp_path / "out").exists()
+    short = ["--epochs", "1", "--learning-rate", "1e30", "--out", str(tmp_path / "out")]
+    assert main(["train", *short]) == 1
+    assert "training diverged: the test ELBO is" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -1,5 +1,6 @@
 """A model's `.keras` file, read with one clear line when it is bad."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -21,10 +22,21 @@ def load_model(path):
     try:
         model = keras.saving.load_model(path)
     except (ValueError, TypeError, KeyError, AttributeError, OSError, ImportError) as error:
-        raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+        raise ValueError(f"cannot load {path}: {reason(error)}") from error
     if not isinstance(model, VAE):
         raise ValueError(f"{path} holds a {type(model).__name__}, and a keras_vae.VAE was expected")
     return model
+
+
+def reason(error):
+    """The line of Keras' error that says why."""
+    unknown = re.search(r"Could not locate \w+ '[^']+'", str(error))
+    if unknown:
+        return (
+            f"{unknown[0]}. A class or function of your own has to be registered before: load the "
+            "model in Python, and export it by vae.export(folder)"
+        )
+    return str(error).strip().splitlines()[0]
 
 
 def check_archive(path):

@@ -35,7 +35,10 @@ class Inference:
         """
         noise.check_draw(count, seed, temperature, first)
         epsilon = noise.normal(seed, first, count, self.latent_dim)
-        epsilon = np.float32(temperature) * epsilon
+        with np.errstate(over="ignore"):
+            epsilon = np.float32(temperature) * epsilon
+        if not np.isfinite(epsilon).all():
+            raise ValueError(f"temperature {temperature} is more than float32 can hold")
         return self._in_batches(
             lambda epsilon: (self._x_hat(self.prior.transform(epsilon)),), batch_size, epsilon
         )[0]

@@ -11,7 +11,7 @@ from keras_vae.layers import Sampling, clip_z_log_var
 from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
 from keras_vae.models.parts import check_parts
-from keras_vae.models.train_steps import TrainStep
+from keras_vae.models.train_steps import OutOfMemory, TrainStep
 from keras_vae.models.training import Training
 
 
@@ -115,9 +115,12 @@ class VAE(TrainStep, Training, Inference, keras.Model):
             **options: for the architecture, such as `hidden=(200, 200)`.
         """
         likelihood = likelihoods.get(likelihood)
-        encoder, decoder = architectures.get(architecture)(
-            input_shape, latent_dim, likelihood.params_per_element, checked_seed(seed), **options
-        )
+        make = architectures.get(architecture)
+        size = (input_shape, latent_dim, likelihood.params_per_element)
+        try:
+            encoder, decoder = make(*size, checked_seed(seed), **options)
+        except OutOfMemory as error:
+            raise MemoryError(f"the weights do not fit into memory: {error.message}") from error
         return cls(encoder, decoder, likelihood, prior, objective, seed)
 
     @property

@@ -87,13 +87,6 @@ def test_picture_is_of_64_samples(exported):
     assert Image.open(exported / "samples.png").size == (530, 530)
 
 
-def test_vectors_get_no_picture(make_vae, tmp_path):
-    make_vae("mlp", (5,), "normal", hidden=(4,)).export(tmp_path / "bundle")
-    names = sorted(path.name for path in (tmp_path / "bundle").iterdir())
-    assert names == [name for name in FILES if name != "samples.png"]
-    assert "samples.png" not in (tmp_path / "bundle/README.md").read_text()
-
-
 def test_replaces_an_earlier_bundle(mlp, bundle):
     mlp.export(bundle)
     assert (
@@ -172,7 +165,7 @@ def fail(error):
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), OSError(28, "No space left"), SystemExit(1)]
 )
-@pytest.mark.parametrize("step", ["validate.check", "card.text", "_picture", "_swap"])
+@pytest.mark.parametrize("step", ["validate.check", "card.text", "runtime.write", "_swap"])
 def test_failure_at_any_step_changes_nothing(vae, bundle, contents, monkeypatch, error, step):
     before = contents(bundle.parent)
     monkeypatch.setattr(f"export.bundle.{step}", fail(error))

@@ -1,5 +1,6 @@
 """python -m export: what it says, its exit status, and what it leaves behind."""
 
+import hashlib
 import json
 import os
 import signal
@@ -24,7 +25,9 @@ def test_metrics_beside_the_model_enter_the_manifest(saved, tmp_path, capsys):
     model, out = tmp_path / "model.keras", tmp_path / "bundle"
     model.write_bytes(saved.read_bytes())
     test = {"elbo": -80.123, "standard_error": 0.25}
-    written = {"data": "/home/me/faces.npz", "data_dir": "/home/me", "binarize": None, "test": test}
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    written = {"data": "/home/me/faces.npz", "data_dir": "/home/me", "binarize": None}
+    written |= {"test": test, "model_sha256": digest}
     (tmp_path / "metrics.json").write_text(json.dumps(written))
     assert cli.main([str(model), "--out", str(out)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"wrote {out}: encoder.onnx")
@@ -34,6 +37,29 @@ def test_metrics_beside_the_model_enter_the_manifest(saved, tmp_path, capsys):
     table = capsys.readouterr().out.splitlines()
     assert table[0].split() == ["test", "ELBO", "-80.12", "±", "0.25", "nats", "per", "example"]
     assert table[-1] == "a/samples.png"
+
+
+def test_metrics_of_other_weights_are_left_out(saved, tmp_path, capsys):
+    (tmp_path / "model.keras").write_bytes(saved.read_bytes())
+    written = {"data": "digits", "binarize": None, "test": {"elbo": 1.0}, "model_sha256": "0" * 64}
+    (tmp_path / "metrics.json").write_text(json.dumps(written))
+    assert cli.main([str(tmp_path / "model.keras"), "--out", str(tmp_path / "bundle")]) == 0
+    assert "it is of another model" in capsys.readouterr().out
+    assert "metrics" not in json.loads((tmp_path / "bundle" / "manifest.json").read_bytes())
+
+
+@pytest.mark.parametrize("tolerance", ["nan", "-1", "inf"])
+def test_tolerance_out_of_range_is_refused(saved, tmp_path, error_line, tolerance):
+    arguments = [str(saved), "--out", str(tmp_path / "bundle"), "--tolerance", tolerance]
+    assert cli.main(arguments) == 2
+    assert "--tolerance must be a number >= 0" in error_line()
+
+
+def test_an_operation_that_onnx_lacks_is_refused(make_vae, tmp_path, error_line):
+    make_vae("mlp", hidden=(4,), activation="gelu").save(tmp_path / "gelu.keras")
+    assert cli.main([str(tmp_path / "gelu.keras"), "--out", str(tmp_path / "bundle")]) == 2
+    assert "cannot export the TensorFlow operation Erfc" in error_line()
+    assert not (tmp_path / "bundle").exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 1, "binarize": null, "test": {}}'])

@@ -160,7 +160,7 @@ def test_foreign_onnx_file_is_refused(bundle, data, message):
     [
         ({"format_version": 2}, "has format version 2, and this program reads version 1"),
         ({"format": "other"}, "does not describe a keras-vae bundle"),
-        ({"files": None}, "it lacks files"),
+        ({"files": None}, "files is None"),
     ],
 )
 def test_manifest_of_another_kind_is_refused(bundle, change, message):
@@ -201,7 +201,7 @@ def test_grid_draws_colour_and_clips():
     assert runtime.grid(x)[30, 30].tolist() == [0, 51, 255]
 
 
-@pytest.mark.parametrize("shape", [(4, 10), (4, 8, 8, 2), (0, 8, 8, 1)])
+@pytest.mark.parametrize("shape", [(4,), (1, 2, 3, 4, 1), (0, 8, 8, 1)])
 def test_what_is_no_picture_is_refused_with_the_way_out(shape, tmp_path):
     with pytest.raises(ValueError, match=r"--out samples\.npy"):
         runtime.write(np.zeros(shape), tmp_path / "samples.png")
@@ -229,12 +229,12 @@ def test_command_writes_numbers(exported, onnx_vae, tmp_path):
     [
         (["--count", "-1"], "count must be a whole number >= 0, got -1"),
         (["--count", "many"], "argument --count: invalid int value: 'many'"),
-        (["--count", "0"], "with count >= 1"),
+        (["--count", "0"], "count >= 1"),
         (["--seed", str(2**63)], "seed must be a whole number from"),
         (["--temperature", "nan"], "temperature must be a finite number"),
         (["--first", "-1"], "first must be a whole number >= 0"),
         (["--frist", "1"], "unrecognized arguments: --frist 1"),
-        (["--count", str(10**15), "--out", "OUT/a.npy"], "do not fit into memory"),
+        (["--count", str(10**15), "--out", "OUT/a.npy"], "first + count must be at most 2**32"),
         (["--out", "OUT/samples.gif"], "expected a name that ends in .png or .npy"),
         (["--out", "OUT/no/samples.png"], "there is no folder"),
     ],
@@ -250,11 +250,49 @@ def test_command_refuses_in_one_line(exported, tmp_path, error_line, arguments, 
     assert not list(tmp_path.iterdir())
 
 
-def test_picture_of_vectors_is_refused(make_vae, tmp_path, error_line):
-    make_vae("mlp", (5,), "normal", hidden=(4,)).export(tmp_path / "bundle")
-    assert runtime.main([str(tmp_path / "bundle"), "--out", str(tmp_path / "samples.png")]) == 2
-    assert "write numbers instead" in error_line()
-    assert not (tmp_path / "samples.png").exists()
+@pytest.mark.parametrize("shape", [(5,), (7, 3), (4, 5, 2), (1, 1, 3)])
+def test_picture_of_any_data(make_vae, tmp_path, shape):
+    make_vae("mlp", shape, "normal", hidden=(4,)).export(tmp_path / "bundle")
+    out = tmp_path / "samples.png"
+    assert runtime.main([str(tmp_path / "bundle"), "--count", "6", "--out", str(out)]) == 0
+    assert min(Image.open(out).size) >= 50
+
+
+def test_interruption_is_one_line(exported, tmp_path, error_line, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runtime.OnnxVAE, "sample", interrupt)
+    assert runtime.main([str(exported), "--out", str(tmp_path / "a.npy")]) == 130
+    assert error_line() == "interrupted; nothing is written"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("input_shape", "x"),
+        ("input_shape", None),
+        ("input_shape", [8, 0]),
+        ("input_shape", []),
+        ("latent_dim", "16"),
+        ("latent_dim", -1),
+        ("files", []),
+        ("files", {"decoder.onnx": 3}),
+    ],
+)
+def test_manifest_with_a_wrong_value_is_refused(bundle, name, value):
+    path = bundle / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), name: value}))
+    with pytest.raises(ValueError, match=rf"manifest\.json was cut short or changed: {name} is"):
+        runtime.OnnxVAE(bundle)
+
+
+def test_manifest_of_another_model_is_refused(bundle):
+    path = bundle / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "latent_dim": 8}))
+    with pytest.raises(ValueError, match=r"decoder\.onnx takes no input of shape \(8,\)"):
+        runtime.OnnxVAE(bundle).sample(1)
 
 
 @pytest.mark.parametrize("name", ["samples.png", "samples.npy"])

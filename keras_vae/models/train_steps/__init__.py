@@ -8,6 +8,6 @@ if keras.config.backend() != "tensorflow":
         f"{keras.config.backend()!r}: set KERAS_BACKEND=tensorflow"
     )
 
-from keras_vae.models.train_steps.tensorflow import TrainStep
+from keras_vae.models.train_steps.tensorflow import OutOfMemory, TrainStep
 
-__all__ = ["TrainStep"]
+__all__ = ["OutOfMemory", "TrainStep"]

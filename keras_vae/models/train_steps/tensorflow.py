@@ -4,6 +4,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+OutOfMemory = tf.errors.ResourceExhaustedError
+"""What this backend raises when a tensor does not fit into memory."""
+
 
 class TrainStep:
     """Gives a VAE `train_step` and `test_step`; knows `bound`, `objective` and the trackers."""
@@ -44,7 +47,7 @@ class TrainStep:
         seed = self.sampling.seed_generator.next()
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         other = tf.cast(tf.stack([replica * 0x61C88647, 0]), seed.dtype)
-        return tf.random.stateless_normal(shape, tf.bitwise.bitwise_xor(seed, other), alg="philox")
+        return tf.random.stateless_normal(shape, tf.bitwise.bitwise_xor(seed, other))
 
     def _share_of_batch(self, losses, sample_weight):
         """This replica's term of the batch's mean loss: the optimizer sums over the replicas.
