@@ -8,10 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import keras_vae
-from export import card, convert, runtime, validate
+from export import card, convert, runtime, sampler, validate
 from export.canonical import OPSET
 
-GRAPHS = {"encoder.onnx": convert.encoder, "decoder.onnx": convert.decoder}
+GRAPHS = {
+    "encoder.onnx": convert.encoder,
+    "decoder.onnx": convert.decoder,
+    "sampler.onnx": sampler.sampler,
+}
 GENERATED = {"manifest.json", "README.md", "samples.png"}
 
 
@@ -40,11 +44,10 @@ def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda mess
     >>> folder = Path(tempfile.mkdtemp()) / "bundle"
     >>> write(vae, folder)
     >>> sorted(file.name for file in folder.iterdir())
-    ['README.md', 'decoder.onnx', 'encoder.onnx', 'manifest.json', 'samples.png']
+    ['README.md', 'decoder.onnx', 'encoder.onnx', 'manifest.json', 'sampler.onnx', 'samples.png']
     """
     path = Path(path).resolve()
     _check_target(path)
-    _check_prior(vae)
     with _replacing(path) as folder:
         _fill(folder, convert.float32(vae), tolerance, metrics, say)
 
@@ -125,14 +128,6 @@ def round_up(value):
         return 0.0
     exponent = math.floor(math.log10(value))
     return float(f"{math.ceil(value / 10**exponent)}e{exponent}")
-
-
-def _check_prior(vae):
-    if not isinstance(vae.prior, keras_vae.distributions.StandardNormal):
-        raise ValueError(
-            f"cannot export the prior {type(vae.prior).__name__}: a bundle samples from "
-            "StandardNormal, prior='standard_normal'"
-        )
 
 
 def _check_target(path):

@@ -49,9 +49,9 @@ def _snippet(shape, latent_dim):
 import numpy as np
 import onnxruntime
 
-decoder = onnxruntime.InferenceSession("decoder.onnx")
-z = np.random.default_rng(0).standard_normal((64, {latent_dim}), dtype=np.float32)
-(x_hat,) = decoder.run(["x_hat"], {{"z": z}})  # {(64, *shape)}
+sampler = onnxruntime.InferenceSession("sampler.onnx")
+seed, count = np.array(0, np.int64), np.array(64, np.int64)
+z, x_hat = sampler.run(["z", "x_hat"], {{"seed": seed, "count": count}})  # {(64, *shape)}
 ```"""
 
 

@@ -68,6 +68,25 @@ def decoder(vae):
     return _canonical(whole, ["x_hat"], keep=["x_params"])
 
 
+def prior(vae):
+    """Return the ONNX model epsilon -> z: the prior's function of standard normal noise.
+
+    Args:
+        vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
+
+    Example:
+
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> prior(vae).graph.output[0].name
+    'z'
+    """
+
+    def transform(epsilon):
+        return {"z": vae.prior.transform(epsilon)}
+
+    return _canonical(_convert(transform, epsilon=(vae.latent_dim,)), ["z"])
+
+
 def float32(vae):
     """Return the VAE itself, or a float32 copy with the same weights if it computes in less.
 

@@ -34,7 +34,7 @@ LOAD_ERRORS = tuple(
 
 
 class OnnxVAE:
-    """x_hat = E[p(x|z)], z = temperature * epsilon: a trained VAE, without Keras.
+    """x_hat = E[p(x|z)], z from the prior: a trained VAE, without Keras.
 
     For serving and for sharing: it starts in a fraction of a second. Each ONNX file is loaded
     when it is first needed, after its checksum is compared with the manifest.
@@ -78,10 +78,17 @@ class OnnxVAE:
             ValueError: an argument is out of range.
         """
         _check_draw(count, seed, temperature, first)
-        epsilon = _normal(seed, first, count, self.latent_dim)
-        with np.errstate(over="ignore"):  # decode refuses what is not finite
-            z = np.float32(temperature) * epsilon
-        return self.decode(z)
+        x_hat = np.empty((count, *self.input_shape), np.float32)
+        for start in range(0, count, self._chunk):
+            size = min(self._chunk, count - start)
+            feeds = {"seed": seed, "first": first + start, "count": size}
+            feeds = {name: np.array(value, np.int64) for name, value in feeds.items()}
+            with np.errstate(over="ignore"):  # what is not finite is refused below
+                feeds["temperature"] = np.array(temperature, np.float32)
+            z, x_hat[start : start + size] = self._sampler.run(["z", "x_hat"], feeds)
+            if not np.isfinite(z).all():
+                raise ValueError(f"temperature {temperature} is more than float32 can hold")
+        return x_hat
 
     def encode(self, x):
         """Return z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
@@ -113,6 +120,14 @@ class OnnxVAE:
     def _decoder(self):
         return self._session("decoder.onnx")
 
+    @cached_property
+    def _sampler(self):
+        return self._session("sampler.onnx")
+
+    @property
+    def _chunk(self):
+        return min(CHUNK, max(1, CHUNK_VALUES // math.prod(self.input_shape)))
+
     def _session(self, name):
         path = self.path / name
         data = _read(path)
@@ -130,11 +145,10 @@ class OnnxVAE:
             raise ValueError(f"{path} cannot be loaded: {_one_line(error)}") from error
         if METADATA not in session.get_modelmeta().custom_metadata_map:
             raise ValueError(f"{path} was not written by keras-vae: export the model again")
+        value = session.get_outputs()[0] if name == "sampler.onnx" else session.get_inputs()[0]
         shape = self.input_shape if name == "encoder.onnx" else (self.latent_dim,)
-        if tuple(session.get_inputs()[0].shape[1:]) != shape:
-            raise ValueError(
-                f"{path} takes no input of shape {shape}, as the manifest says it does"
-            )
+        if tuple(value.shape[1:]) != shape:
+            raise ValueError(f"{path} has {value.name} of {value.shape}, the manifest says {shape}")
         return session
 
     def _run(self, session, array):
@@ -142,9 +156,8 @@ class OnnxVAE:
         name = session.get_inputs()[0].name
         outputs = session.get_outputs()
         results = [np.empty((len(array), *out.shape[1:]), np.float32) for out in outputs]
-        step = min(CHUNK, max(1, CHUNK_VALUES // math.prod(self.input_shape)))
-        for start in range(0, len(array), step):
-            rows = slice(start, start + step)
+        for start in range(0, len(array), self._chunk):
+            rows = slice(start, start + self._chunk)
             for result, value in zip(results, session.run(None, {name: array[rows]}), strict=True):
                 result[rows] = value
         return tuple(results)
@@ -339,20 +352,12 @@ def _check_draw(count, seed, temperature, first):
     for name, value in {"count": count, "first": first}.items():
         if not isinstance(value, numbers.Integral) or value < 0:
             raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
-    if first + count > 2**32:
-        raise ValueError(f"first + count must be at most 2**32, got {first + count}")
+    if first + count > 2**44:
+        raise ValueError(f"first + count must be at most 2**44, got {first + count}")
     if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
     if not isinstance(temperature, numbers.Real) or not 0 <= temperature < math.inf:
         raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
-
-
-def _normal(seed, first, count, latent_dim):
-    """Rows first ... first + count - 1 of the seed's standard normal noise."""
-    stream = np.random.default_rng(int(seed) % 2**64)
-    for start in range(0, first, CHUNK):
-        stream.standard_normal((min(CHUNK, first - start), latent_dim), dtype=np.float32)
-    return stream.standard_normal((count, latent_dim), dtype=np.float32)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import onnx
 import onnxruntime
 from onnx import checker
 
+from keras_vae import noise
+
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 RANDOM = {
     "Bernoulli",
@@ -17,6 +19,16 @@ RANDOM = {
 }
 BATCHES = (1, 2, 7, 64, 257)
 EXTREME = 6.0
+DRAWS = [
+    (0, 0, 257, 1.0),
+    (1, 7, 64, 0.5),
+    (-1, 2**31 - 2, 5, 1.0),
+    (2**31, 2**32 - 2, 5, 2.0),
+    (2**63 - 1, 2**40, 3, 1.0),
+    (-(2**63), 0, 1, 0.0),
+    (5, 0, 0, 1.0),
+]
+"""seed, first, count, temperature"""
 TOLERANCE = 1e-5
 
 
@@ -25,12 +37,16 @@ class ValidationError(ValueError):
 
 
 def check(vae, folder, tolerance=TOLERANCE):
-    """Compare encoder.onnx and decoder.onnx in `folder` with the Keras model, number by number.
+    """Compare the ONNX files in `folder` with the Keras model, number by number.
 
     Each file is loaded again from the disk; the ONNX checker goes over it; operators outside the
     standard domains and random ones are refused; then onnxruntime and Keras compute z_mean and
     z_log_var, x_params and x_hat for batches of 1, 2, 7, 64 and 257, and for extreme latents:
     one entry at ±6, or every entry (in more than 16 dimensions, as far out as that is in 16).
+
+    sampler.onnx must draw, for seeds and indices of all sizes, the `z` of `keras_vae.noise` to the
+    bit (if the prior computes with them, within the tolerance), and for it the very `x_hat` of
+    decoder.onnx.
 
     The difference of two arrays is max|a - b| / max(1, max|b|), b from Keras: absolute for values
     within [-1, 1], as a Bernoulli mean is, and relative to the largest value beyond.
@@ -49,11 +65,12 @@ def check(vae, folder, tolerance=TOLERANCE):
     Example:
 
     >>> import keras_vae, pathlib, tempfile
-    >>> from export import convert
+    >>> from export import convert, sampler
     >>> vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2)
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> onnx.save(convert.encoder(vae), folder / "encoder.onnx")
     >>> onnx.save(convert.decoder(vae), folder / "decoder.onnx")
+    >>> onnx.save(sampler.sampler(vae), folder / "sampler.onnx")
     >>> max(check(vae, folder).values()) <= 1e-5
     True
     """
@@ -71,7 +88,30 @@ def check(vae, folder, tolerance=TOLERANCE):
     return {
         **_compare("encoder.onnx", encoder, posterior, _examples(vae), tolerance),
         **_compare("decoder.onnx", decoder, likelihood, _latents(vae), tolerance),
+        "z": _check_sampler(vae, folder, tolerance),
     }
+
+
+def _check_sampler(vae, folder, tolerance):
+    """The largest difference of z from `keras_vae.noise` and the prior."""
+    sampler = _session(load(folder / "sampler.onnx"))
+    decoder = _session(load(folder / "decoder.onnx"))
+    largest = 0.0
+    for draw in DRAWS:
+        seed, first, count, temperature = draw
+        request = {"seed": seed, "first": first, "count": count}
+        feeds = {name: np.array(value, np.int64) for name, value in request.items()}
+        feeds["temperature"] = np.array(temperature, np.float32)
+        z, x_hat = sampler.run(["z", "x_hat"], feeds)
+        epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
+        expected = keras.ops.convert_to_numpy(vae.prior.transform(epsilon))
+        gap = difference(z, expected)
+        if not gap <= (0 if np.array_equal(expected, epsilon) else tolerance):
+            raise ValidationError(f"sampler.onnx, {request}: z differs from the noise by {gap:.2g}")
+        if not np.array_equal(x_hat, decoder.run(["x_hat"], {"z": z})[0]):
+            raise ValidationError(f"sampler.onnx, {request}: x_hat is not that of decoder.onnx")
+        largest = max(largest, gap)
+    return largest
 
 
 def load(path):
@@ -131,9 +171,7 @@ def _latents(vae):
 
 
 def _compare(file, model, reference, inputs, tolerance):
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = _session(model)
     (source,), names = session.get_inputs(), [output.name for output in session.get_outputs()]
     largest = {}
     for label, array in inputs:
@@ -150,6 +188,13 @@ def _compare(file, model, reference, inputs, tolerance):
     return largest
 
 
+def _session(model):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it warns of the defaults of sampler.onnx
+    data = model.SerializeToString()
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
 def difference(computed, expected):
     """Return max|computed - expected| / max(1, max|expected|), or infinity if shapes differ.
 
@@ -160,5 +205,5 @@ def difference(computed, expected):
     """
     if computed is None or computed.shape != expected.shape:
         return float("inf")
-    gap = np.abs(computed.astype(np.float64) - expected).max()
-    return float(gap / max(1.0, np.abs(expected).max()))
+    gap = np.abs(computed.astype(np.float64) - expected).max(initial=0)
+    return float(gap / max(1.0, np.abs(expected).max(initial=0)))

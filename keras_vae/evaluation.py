@@ -49,6 +49,6 @@ def bounds(vae, x, seed=0, batch_size=256):
     """
     if not len(x):
         raise ValueError("x holds no example")
-    epsilon = noise.normal(seed, 0, len(x), vae.latent_dim)
+    epsilon = noise.latent(seed, 0, len(x), vae.latent_dim)
     costs = vae.costs(x, epsilon, batch_size)
     return {"elbo": -sum(costs.values()), **costs}

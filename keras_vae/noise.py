@@ -1,15 +1,124 @@
-"""The noise that sampling is a function of.
+"""The noise: a pure function of (seed, sample index, position), the same to the bit everywhere.
 
-Sample i of a seed is row i of NumPy's `default_rng(seed).standard_normal` of `latent_dim` columns
-in float32, the seed taken modulo 2^64. So sample 7 is the same whether it is drawn alone or in a
-batch; what comes before it is drawn and dropped.
+This docstring is the specification; `sampler.onnx` computes the same in its graph, and
+`tests/golden/noise.json` holds values that an implementation in any language can check itself by.
+
+**Words.** Threefry-2x32 with 20 rounds (Salmon et al., Parallel Random Numbers: As Easy as 1, 2,
+3, SC 2011, section 4). It maps a key and a counter of two 32-bit words each to two words:
+
+    k2 = k0 ^ k1 ^ 0x1BD11BDA;  x0 = c0 + k0;  x1 = c1 + k1        (all sums modulo 2^32)
+    for i = 0 … 19:
+        x0 = x0 + x1;  x1 = rotate_left(x1, R[i mod 8]) ^ x0;  R = 13 15 26 6 17 29 16 24
+        if i mod 4 = 3:  s = (i + 1) / 4;  x0 = x0 + k[s mod 3];  x1 = x1 + k[(s + 1) mod 3] + s
+
+The key is the seed, a 64-bit integer (negative ones in two's complement): k0 its low and k1 its
+high 32 bits. The counter is (index mod 2^32, floor(index / 2^32) · 2^20 + position), with
+0 ≤ index < 2^44 and 0 ≤ position < 2^20; below index 2^32 that is (index, position).
+
+**Purposes.** Each use has its own positions: the latent noise 0 … 2^18 − 1, the choice of a mixture
+component 2^18 … 2^19 − 1, draws of pixels 2^19 … 2^20 − 1. A position gives two numbers, one a
+word: entry j of `z` takes word j mod 2 of position floor(j / 2).
+
+**Uniform.** A word w gives (floor(w / 2^8) + 1/2) · 2^-24, in float32: never 0, never 1.
+
+**Normal.** A word w gives (T[w mod 2^16] + T[floor(w / 2^16)]) · S in float32: one sum and then one
+product, each rounded to nearest. S = 0x3F3504F3, the float32 next to 1/√2. T has 65,536 entries:
+T[i] is the mean of the standard normal distribution between its quantiles i / 65536 and
+(i + 1) / 65536, all divided by one number so that their variance is 1, in float32. The file
+`normal_table.npy` holds T[32768 …]; T[65535 − i] = −T[i]. So a normal number is made by operations
+whose results IEEE 754 fixes. Its tails hold 0.995 of the true mass beyond 4, 0.97 beyond 4.5, 0.90
+beyond 5, and end at 6.2.
 """
 
+import functools
 import numbers
+from pathlib import Path
 
 import numpy as np
 
-CHUNK = 4096  # rows drawn and dropped at once
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+PARITY = 0x1BD11BDA
+HIGH_INDEX = 2**20  # what one step of the index's high word adds to the second counter word
+MAX_INDEX = 2**44
+SQRT_HALF = np.float32(np.sqrt(0.5))
+
+
+def words(seed, index, position):
+    """The two words of each (seed, index, position): uint32, `(..., 2)`; the arguments broadcast.
+
+    Example:
+
+    >>> [hex(word) for word in words(0, 0, 0)]
+    ['0x6b200159', '0x99ba4efe']
+    """
+    seed = np.asarray(seed).astype(np.int64).view(np.uint64)
+    index = np.asarray(index).astype(np.uint64)
+    counter = (
+        _low(index),
+        _high(index) * np.uint32(HIGH_INDEX) + np.asarray(position).astype(np.uint32),
+    )
+    return np.stack(threefry((_low(seed), _high(seed)), counter), axis=-1)
+
+
+def uniform(seed, index, position):
+    """Two numbers of the open interval (0, 1) each: float32, `(..., 2)`.
+
+    Example:
+
+    >>> uniform(0, 0, 0)
+    array([0.41845712, 0.60049903], dtype=float32)
+    """
+    steps = (words(seed, index, position) >> np.uint32(8)).astype(np.float32)
+    return (steps + np.float32(0.5)) * np.float32(2**-24)
+
+
+def normal(seed, index, position):
+    """Two standard normal numbers each: float32, `(..., 2)`.
+
+    Example:
+
+    >>> normal(seed=7, index=range(3), position=[[0], [1]]).shape
+    (2, 3, 2)
+    """
+    w, t = words(seed, index, position), table()
+    return (t[w & np.uint32(0xFFFF)] + t[w >> np.uint32(16)]) * SQRT_HALF
+
+
+def latent(seed, first, count, latent_dim):
+    """The noise epsilon of samples `first` … `first + count − 1`: float32, `(count, latent_dim)`.
+
+    Example:
+
+    >>> bool((latent(7, 2, 3, 5) == latent(7, 0, 5, 5)[2:]).all())
+    True
+    """
+    index = np.uint64(first) + np.arange(count, dtype=np.uint64)[:, None]
+    position = np.arange((latent_dim + 1) // 2, dtype=np.uint32)
+    pairs = normal(seed, index, position)  # (count, positions, 2)
+    return pairs.reshape(count, 2 * len(position))[:, :latent_dim]
+
+
+def threefry(key, counter):
+    """Threefry-2x32, 20 rounds, of arrays of uint32: two words.
+
+    Reference: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011, section 4.
+    """
+    keys = (*key, key[0] ^ key[1] ^ np.uint32(PARITY))
+    with np.errstate(over="ignore"):  # sums are modulo 2^32
+        x0, x1 = counter[0] + keys[0], counter[1] + keys[1]
+        for s in range(1, 6):
+            for r in ROTATIONS[(s - 1) % 2]:
+                x0 = x0 + x1
+                x1 = (x1 << np.uint32(r) | x1 >> np.uint32(32 - r)) ^ x0
+            x0, x1 = x0 + keys[s % 3], x1 + keys[(s + 1) % 3] + np.uint32(s)
+    return np.broadcast_arrays(x0, x1)
+
+
+@functools.cache
+def table():
+    """T, the 65,536 values that normal numbers are made of: float32, increasing, variance 1."""
+    upper = np.load(Path(__file__).with_name("normal_table.npy"))
+    return np.concatenate([-upper[::-1], upper])
 
 
 def check_draw(count, seed, temperature, first):
@@ -17,23 +126,17 @@ def check_draw(count, seed, temperature, first):
     for name, value in {"count": count, "first": first}.items():
         if not isinstance(value, numbers.Integral) or value < 0:
             raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
-    if first + count > 2**32:
-        raise ValueError(f"first + count must be at most 2**32, got {first + count}")
+    if first + count > MAX_INDEX:
+        raise ValueError(f"first + count must be at most 2**44, got {first + count}")
     if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
     if not (isinstance(temperature, numbers.Real) and 0 <= temperature < float("inf")):
         raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
 
 
-def normal(seed, first, count, latent_dim):
-    """Standard normal epsilon of samples `first` … `first + count − 1`: `(count, latent_dim)`.
+def _low(x):
+    return (x & np.uint64(0xFFFFFFFF)).astype(np.uint32)
 
-    Example:
 
-    >>> bool((normal(7, 2, 3, 4) == normal(7, 0, 5, 4)[2:]).all())
-    True
-    """
-    stream = np.random.default_rng(int(seed) % 2**64)
-    for start in range(0, first, CHUNK):
-        stream.standard_normal((min(CHUNK, first - start), latent_dim), dtype=np.float32)
-    return stream.standard_normal((count, latent_dim), dtype=np.float32)
+def _high(x):
+    return (x >> np.uint64(32)).astype(np.uint32)

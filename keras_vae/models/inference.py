@@ -34,7 +34,7 @@ class Inference:
             first: index of the first sample.
         """
         noise.check_draw(count, seed, temperature, first)
-        epsilon = noise.normal(seed, first, count, self.latent_dim)
+        epsilon = noise.latent(seed, first, count, self.latent_dim)
         with np.errstate(over="ignore"):
             epsilon = np.float32(temperature) * epsilon
         if not np.isfinite(epsilon).all():

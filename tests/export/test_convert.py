@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 import keras_vae
-from export import convert, validate
+from export import convert, sampler, validate
 
 ROOT = Path(__file__).parents[2]
 IN_A_PROCESS = """
@@ -132,6 +132,7 @@ def test_reduced_precision_is_exported_as_float32(policy, tmp_path, make_vae):
         values = [*model.graph.input, *model.graph.output, *model.graph.value_info]
         assert {value.type.tensor_type.elem_type for value in values} == {onnx.TensorProto.FLOAT}
         assert "Cast" not in operators(model)
+    onnx.save(sampler.sampler(full), tmp_path / "sampler.onnx")
     assert max(validate.check(full, tmp_path).values()) <= 1e-5
     z = np.ones((2, 3), "float32")
     np.testing.assert_allclose(full.decode(z), half.decode(z), atol=0.02)
@@ -147,6 +148,7 @@ def test_any_data_shape_converts_and_agrees(shape, likelihood, tmp_path, make_va
     vae = make_vae("mlp" if len(shape) == 1 else "conv", shape, likelihood)
     onnx.save(convert.encoder(vae), tmp_path / "encoder.onnx")
     onnx.save(convert.decoder(vae), tmp_path / "decoder.onnx")
+    onnx.save(sampler.sampler(vae), tmp_path / "sampler.onnx")
     assert max(validate.check(vae, tmp_path).values()) <= 1e-5
 
 

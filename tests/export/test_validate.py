@@ -6,12 +6,12 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from export import convert, validate
+from export import convert, sampler, validate
 
 
 @pytest.fixture
 def folder(exported, tmp_path):
-    for name in ("encoder.onnx", "decoder.onnx"):
+    for name in ("encoder.onnx", "decoder.onnx", "sampler.onnx"):
         (tmp_path / name).write_bytes((exported / name).read_bytes())
     return tmp_path
 
@@ -45,13 +45,14 @@ def insert(op_type, domain="", **attributes):
 
 def test_differences_are_small_and_named_by_output(vae, folder):
     gaps = validate.check(vae, folder)
-    assert gaps.keys() == {"z_mean", "z_log_var", "x_params", "x_hat"}
+    assert gaps.keys() == {"z_mean", "z_log_var", "x_params", "x_hat", "z"}
     assert 0 < max(gaps.values()) <= 1e-5
 
 
 def test_trained_like_weights_of_both_architectures_pass(mlp, tmp_path):
     onnx.save(convert.encoder(mlp), tmp_path / "encoder.onnx")
     onnx.save(convert.decoder(mlp), tmp_path / "decoder.onnx")
+    onnx.save(sampler.sampler(mlp), tmp_path / "sampler.onnx")
     assert max(validate.check(mlp, tmp_path).values()) <= 1e-5
 
 
@@ -69,7 +70,10 @@ def test_changed_weight_is_refused_naming_file_batch_and_difference(
 
 def test_tolerance_decides(vae, folder):
     damage(folder / "decoder.onnx", nudge("Conv_0.B"))
-    assert validate.check(vae, folder, tolerance=0.1)["x_params"] == pytest.approx(1e-3, rel=0.01)
+    with pytest.raises(validate.ValidationError, match=r"decoder\.onnx.*tolerance 0\.0005"):
+        validate.check(vae, folder, tolerance=5e-4)
+    with pytest.raises(validate.ValidationError, match=r"sampler\.onnx"):  # no more the same graph
+        validate.check(vae, folder, tolerance=5e-3)
 
 
 def test_difference_only_in_extreme_latents_is_refused(vae, folder):

@@ -1,0 +1,124 @@
+"""sampler.onnx: seed in, images out, z to the bit."""
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+import keras_vae
+from export import sampler, validate
+from keras_vae import noise
+
+SEEDS = [0, 1, -1, 2**31, 2**32, 2**63 - 1, -(2**63), 0x0123456789ABCDEF]
+
+
+def feeds(seed, count, first=None, temperature=None):
+    values = {"seed": seed, "count": count} | ({} if first is None else {"first": first})
+    arrays = {name: np.array(value, np.int64) for name, value in values.items()}
+    return arrays | (
+        {} if temperature is None else {"temperature": np.array(temperature, np.float32)}
+    )
+
+
+@pytest.fixture(scope="module")
+def session(exported):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(exported / "sampler.onnx", options)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 1), (5, 300), (2**31 - 3, 7), (2**32 - 3, 7), (2**40, 2), (0, 0)]
+)
+def test_z_is_the_noise_to_the_bit(session, seed, first, count):
+    z, x_hat = session.run(["z", "x_hat"], feeds(seed, count, first, 1.0))
+    np.testing.assert_array_equal(z.view("u4"), noise.latent(seed, first, count, 3).view("u4"))
+    assert x_hat.shape == (count, 8, 8, 1)
+
+
+def test_z_of_a_large_count(session):
+    z = session.run(["z"], feeds(3, 100_000, 0))[0]
+    np.testing.assert_array_equal(z, noise.latent(3, 0, 100_000, 3))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.3, 1.0, 2.5])
+def test_temperature_scales_the_noise(session, temperature):
+    z = session.run(["z"], feeds(3, 10, 0, temperature))[0]
+    np.testing.assert_array_equal(z, np.float32(temperature) * noise.latent(3, 0, 10, 3))
+
+
+def test_first_and_temperature_have_defaults(session):
+    for some, all_of_them in zip(
+        session.run(None, feeds(4, 9)), session.run(None, feeds(4, 9, 0, 1.0)), strict=True
+    ):
+        np.testing.assert_array_equal(some, all_of_them)
+
+
+def test_the_reference_evaluator_draws_the_same(exported, session):
+    reference = ReferenceEvaluator(str(exported / "sampler.onnx"))
+    request = feeds(-1, 5, 2**32 - 2, 1.0)
+    for a, b in zip(reference.run(None, request), session.run(None, request), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    np.testing.assert_array_equal(
+        reference.run(None, request)[0], noise.latent(-1, 2**32 - 2, 5, 3)
+    )
+
+
+def test_x_hat_is_that_of_the_decoder_and_of_keras(session, exported, vae):
+    z, x_hat = session.run(["z", "x_hat"], feeds(7, 64, 0, 1.0))
+    decoder = onnxruntime.InferenceSession(exported / "decoder.onnx")
+    np.testing.assert_array_equal(x_hat, decoder.run(["x_hat"], {"z": z})[0])
+    np.testing.assert_allclose(x_hat, vae.sample(64, seed=7), atol=1e-5)
+
+
+def test_the_graph_is_one_clean_graph(exported):
+    model = validate.load(exported / "sampler.onnx")
+    graph = model.graph
+    names = [node.name for node in graph.node]
+    assert len(set(names)) == len(names)
+    tensors = [tensor.SerializeToString() for tensor in graph.initializer]
+    assert len(set(tensors)) == len(tensors)
+    assert [value.name for value in graph.output] == ["z", "x_hat"]
+    shaped = {value.name for value in graph.value_info} | {"z", "x_hat"}
+    assert all(output in shaped for node in graph.node for output in node.output)
+    wide = {onnx.TensorProto.UINT32, onnx.TensorProto.UINT64}  # wrong in some runtimes
+    assert not wide & {value.type.tensor_type.elem_type for value in graph.value_info}
+
+
+def test_a_prior_of_ones_own_is_drawn_from(vae, tmp_path):
+    @keras.saving.register_keras_serializable("test_sampler")
+    class Shifted(keras_vae.distributions.Prior):
+        def log_prob(self, z):
+            return -keras.ops.sum(keras.ops.square(z / 2 - 1), -1) / 2
+
+        def transform(self, epsilon):
+            return 2 * (epsilon + 1)
+
+    other = keras_vae.VAE(vae.encoder, vae.decoder, prior=Shifted())
+    other.export(tmp_path / "bundle")
+    z = onnxruntime.InferenceSession(tmp_path / "bundle" / "sampler.onnx").run(["z"], feeds(1, 9))
+    np.testing.assert_allclose(z[0], 2 * (noise.latent(1, 0, 9, 3) + 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("damage", ["table", "decoder"])
+def test_a_sampler_that_draws_otherwise_is_refused(vae, exported, tmp_path, damage):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for name in ("encoder.onnx", "decoder.onnx", "sampler.onnx"):
+        (folder / name).write_bytes((exported / name).read_bytes())
+    model = sampler.sampler(vae)
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if (
+            values.dtype == np.float32
+            and (len(values.shape) == 1)
+            and ((len(values) == 65536) == (damage == "table"))
+        ):
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values + np.float32(1e-3), tensor.name))
+    onnx.save(model, folder / "sampler.onnx")
+    message = "z differs from the noise" if damage == "table" else "x_hat is not that of decoder"
+    with pytest.raises(validate.ValidationError, match=message):
+        validate.check(vae, folder)

@@ -1,0 +1,47 @@
+"""Writes noise.json: values that an implementation of the noise can check itself by.
+
+    python tests/golden/make.py
+
+Words and the bits of float32 numbers stand as hexadecimal, seeds and indices as decimal strings,
+since JSON's numbers end at 2^53 in many languages.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from keras_vae import noise
+
+SEEDS = (0, 1, -1, 7, 2**31 - 1, 2**31, 2**32, 2**63 - 1, -(2**63), 0x0123456789ABCDEF)
+INDICES = (0, 1, 63, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**40, 2**44 - 1)
+POSITIONS = (0, 1, 2**18, 2**19, 2**20 - 1)
+
+
+def hexadecimal(values):
+    """The bits of uint32 or float32 numbers."""
+    return [f"{int(bits):08x}" for bits in np.ravel(values).view(np.uint32)]
+
+
+def vectors():
+    """One entry for each seed, index and position."""
+    return [
+        {
+            "seed": str(seed),
+            "index": str(index),
+            "position": position,
+            "words": hexadecimal(noise.words(seed, index, position)),
+            "uniform": hexadecimal(noise.uniform(seed, index, position)),
+            "normal": hexadecimal(noise.normal(seed, index, position)),
+        }
+        for seed in SEEDS
+        for index in INDICES
+        for position in POSITIONS
+    ]
+
+
+if __name__ == "__main__":
+    table = noise.table()
+    chosen = {str(i): hexadecimal(table[i])[0] for i in (0, 1, 32767, 32768, 40000, 65535)}
+    golden = {"table": chosen, "vectors": vectors()}
+    Path(__file__).with_name("noise.json").write_text(json.dumps(golden, indent=1) + "\n")
