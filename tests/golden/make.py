@@ -43,5 +43,6 @@ def vectors():
 if __name__ == "__main__":
     table = noise.table()
     chosen = {str(i): hexadecimal(table[i])[0] for i in (0, 1, 32767, 32768, 40000, 65535)}
-    golden = {"table": chosen, "vectors": vectors()}
-    Path(__file__).with_name("noise.json").write_text(json.dumps(golden, indent=1) + "\n")
+    lines = ",\n".join(json.dumps(vector) for vector in vectors())  # one a line, for diffs
+    text = f'{{"table": {json.dumps(chosen)},\n"vectors": [\n{lines}\n]}}\n'
+    Path(__file__).with_name("noise.json").write_text(text)
