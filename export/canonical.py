@@ -25,7 +25,7 @@ def canonical(model, outputs, keep=(), version=""):
         version: the producer's version, to be written into the file.
 
     Returns:
-        A new `onnx.ModelProto`: opset 18, every first axis named `batch`, shapes inferred.
+        A new `onnx.ModelProto`: opset 18, the dynamic axes named `batch`, shapes inferred.
 
     Raises:
         ValueError: the graph holds control flow, or lacks one of `outputs`.
@@ -68,11 +68,19 @@ def _infer(model):
     values = sorted(graph.value_info, key=lambda value: value.name)
     del graph.value_info[:]
     graph.value_info.extend(values)
-    for value in [*graph.input, *graph.output, *graph.value_info]:
-        for dim in value.type.tensor_type.shape.dim:
-            if not dim.HasField("dim_value"):
-                dim.dim_param = BATCH
+    for dim in _unknown([*graph.input, *graph.output]):
+        dim.dim_param = BATCH
+    for dim in _unknown(graph.value_info):
+        if any(_unknown(graph.input)):
+            dim.dim_param = BATCH
+        else:  # the batch is made inside; tract refuses a name for what it counts itself
+            dim.Clear()
     return model
+
+
+def _unknown(values):
+    dims = (dim for value in values for dim in value.type.tensor_type.shape.dim)
+    return [dim for dim in dims if not dim.HasField("dim_value")]
 
 
 def _fix_reshapes(model):

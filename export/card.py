@@ -50,8 +50,9 @@ import numpy as np
 import onnxruntime
 
 sampler = onnxruntime.InferenceSession("sampler.onnx")
-seed, count = np.array(0, np.int64), np.array(64, np.int64)
-z, x_hat = sampler.run(["z", "x_hat"], {{"seed": seed, "count": count}})  # {(64, *shape)}
+draw = {{name: np.array(n, np.int64) for name, n in [("seed", 0), ("first", 0), ("count", 64)]}}
+draw["temperature"] = np.array(1, np.float32)
+z, x_hat = sampler.run(["z", "x_hat"], draw)  # {(64, *shape)}
 ```"""
 
 

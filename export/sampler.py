@@ -9,15 +9,12 @@ Unsigned shifts, which would be shorter, are silently wrong in some runtimes.
 import numpy as np
 import onnx
 import spox.opset.ai.onnx.v18 as op
-from onnx import numpy_helper
 from spox import Tensor, argument, build, inline
 
 import keras_vae
 from export import convert
 from export.canonical import canonical
 from keras_vae import noise
-
-DEFAULTS = {"first": np.int64(0), "temperature": np.float32(1)}
 
 
 def sampler(vae):
@@ -28,8 +25,9 @@ def sampler(vae):
 
     Returns:
         An `onnx.ModelProto`; inputs `seed`, `first`, `count` (int64) and `temperature` (float32),
-        all scalars, `first` and `temperature` with defaults 0 and 1; outputs `z`
-        (count, latent_dim) and `x_hat` (count, *input_shape).
+        all scalars; outputs `z` (count, latent_dim) and `x_hat` (count, *input_shape). No input
+        has a default: onnxruntime-web, onnxruntime-node and OpenVINO take an input that has one
+        for a constant, and ignore or refuse a value for it.
 
     Example:
 
@@ -43,11 +41,7 @@ def sampler(vae):
     z = inline(convert.prior(vae))(epsilon=epsilon)["z"]
     x_hat = inline(convert.decoder(vae))(z=z)["x_hat"]
     model = build({**scalars, "temperature": temperature}, {"z": z, "x_hat": x_hat})
-    model = canonical(_lift_constants(model), ["z", "x_hat"], version=keras_vae.__version__)
-    model.graph.initializer.extend(
-        numpy_helper.from_array(np.asarray(value), name) for name, value in DEFAULTS.items()
-    )
-    return model
+    return canonical(_lift_constants(model), ["z", "x_hat"], version=keras_vae.__version__)
 
 
 def latent(seed, first, count, latent_dim):
