@@ -37,7 +37,7 @@ def parser():
         "--likelihood", help="bernoulli or normal (default: bernoulli with --binarize, else normal)"
     )
     train.add_argument("--prior", default="standard_normal", help="standard_normal")
-    train.add_argument("--latent-dim", type=int, default=16, help="size of z")
+    train.add_argument("--latent-dim", type=int, default=8, help="size of z")
     train.add_argument("--beta", type=float, default=1.0, help="weight of the KL divergence")
     train.add_argument(
         "--kl-warmup", type=float, metavar="EPOCHS", help="epochs until the KL divergence has it"
