@@ -19,7 +19,8 @@ high 32 bits. The counter is (index mod 2^32, floor(index / 2^32) · 2^20 + posi
 component 2^18 … 2^19 − 1, draws of pixels 2^19 … 2^20 − 1. A position gives two numbers, one a
 word: entry j of `z` takes word j mod 2 of position floor(j / 2).
 
-**Uniform.** A word w gives (floor(w / 2^8) + 1/2) · 2^-24, in float32: never 0, never 1.
+**Uniform.** A word w gives (floor(w / 2^9) + 1/2) · 2^-23, which float32 holds exactly: never 0,
+never 1.
 
 **Normal.** A word w gives (T[w mod 2^16] + T[floor(w / 2^16)]) · S in float32: one sum and then one
 product, each rounded to nearest. S = 0x3F3504F3, the float32 next to 1/√2. T has 65,536 entries:
@@ -66,10 +67,10 @@ def uniform(seed, index, position):
     Example:
 
     >>> uniform(0, 0, 0)
-    array([0.41845712, 0.60049903], dtype=float32)
+    array([0.4184571, 0.6004991], dtype=float32)
     """
-    steps = (words(seed, index, position) >> np.uint32(8)).astype(np.float32)
-    return (steps + np.float32(0.5)) * np.float32(2**-24)
+    steps = (words(seed, index, position) >> np.uint32(9)).astype(np.float32)
+    return (steps + np.float32(0.5)) * np.float32(2**-23)
 
 
 def normal(seed, index, position):

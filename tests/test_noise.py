@@ -102,6 +102,14 @@ def test_uniform_is_uniform_and_open():
     assert u.dtype == np.float32
 
 
+@pytest.mark.parametrize("word", [0, 0xFFFFFFFF])
+def test_no_word_gives_the_ends_of_the_interval(monkeypatch, word):
+    monkeypatch.setattr(noise, "words", lambda *_: np.array([word, word], np.uint32))
+    u = noise.uniform(0, 0, 0)
+    assert (u > 0).all()
+    assert (u < 1).all()
+
+
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
 def test_any_split_of_the_range_gives_the_same_samples(latent_dim):
     together = noise.latent(9, 2**32 - 50, 100, latent_dim)
