@@ -16,8 +16,13 @@ high 32 bits. The counter is (index mod 2^32, floor(index / 2^32) · 2^20 + posi
 0 ≤ index < 2^44 and 0 ≤ position < 2^20; below index 2^32 that is (index, position).
 
 **Purposes.** Each use has its own positions: the latent noise 0 … 2^18 − 1, the choice of a mixture
-component 2^18 … 2^19 − 1, draws of pixels 2^19 … 2^20 − 1. A position gives two numbers, one a
+component 2^18 … 2^19 − 1, draws of pixels 2^19 … 2^20 − 2. A position gives two numbers, one a
 word: entry j of `z` takes word j mod 2 of position floor(j / 2).
+
+**Draws for a given example.** Where z is drawn many times for each of many examples, as in scoring
+data, an example has a seed of its own: example i under a seed takes the integer whose low 32 bits
+are the first and whose high 32 bits are the second word of (seed, i, 2^20 − 1). Draw k of the
+example is the latent noise of index k under that seed.
 
 **Uniform.** A word w gives (floor(w / 2^9) + 1/2) · 2^-23, which float32 holds exactly: never 0,
 never 1.
@@ -41,6 +46,7 @@ ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 HIGH_INDEX = 2**20  # what one step of the index's high word adds to the second counter word
 MAX_INDEX = 2**44
+EXAMPLE = 2**20 - 1  # the position of the words that are an example's own seed
 SQRT_HALF = np.float32(np.sqrt(0.5))
 
 
@@ -93,10 +99,34 @@ def latent(seed, first, count, latent_dim):
     >>> bool((latent(7, 2, 3, 5) == latent(7, 0, 5, 5)[2:]).all())
     True
     """
-    index = np.uint64(first) + np.arange(count, dtype=np.uint64)[:, None]
+    return _entries(seed, _range(first, count), latent_dim)
+
+
+def draws(seed, first, count, start, num_samples, latent_dim):
+    """The noise of draws `start` … `start + num_samples − 1` for each of `count` given examples.
+
+    Returns:
+        epsilon: float32, `(num_samples, count, latent_dim)`. Example `first + i` is at `[:, i]`.
+
+    Example:
+
+    >>> draws(7, first=2, count=3, start=0, num_samples=4, latent_dim=5).shape
+    (4, 3, 5)
+    """
+    low, high = words(seed, _range(first, count), EXAMPLE).astype(np.uint64).T
+    seeds = low | high << np.uint64(32)
+    return _entries(seeds, _range(start, num_samples)[:, None], latent_dim)
+
+
+def _entries(seed, index, latent_dim):
+    """The latent noise of each (seed, index): `(..., latent_dim)`."""
     position = np.arange((latent_dim + 1) // 2, dtype=np.uint32)
-    pairs = normal(seed, index, position)  # (count, positions, 2)
-    return pairs.reshape(count, 2 * len(position))[:, :latent_dim]
+    pairs = normal(np.asarray(seed)[..., None], index[..., None], position)
+    return pairs.reshape(*pairs.shape[:-2], 2 * len(position))[..., :latent_dim]
+
+
+def _range(first, count):
+    return np.uint64(first) + np.arange(count, dtype=np.uint64)
 
 
 def threefry(key, counter):

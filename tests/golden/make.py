@@ -40,9 +40,31 @@ def vectors():
     ]
 
 
+def draws():
+    """One entry for each seed, example and draw: three numbers of its noise."""
+    return [
+        {
+            "seed": str(seed),
+            "example": str(example),
+            "draw": str(draw),
+            "epsilon": hexadecimal(noise.draws(seed, example, 1, draw, 1, 3)),
+        }
+        for seed in SEEDS
+        for example in (0, 1, 2**32)
+        for draw in (0, 1, 4999, 2**32)
+    ]
+
+
+def lines(entries):
+    """JSON, one entry a line, so that a change is seen."""
+    return ",\n".join(json.dumps(entry) for entry in entries)
+
+
 if __name__ == "__main__":
     table = noise.table()
     chosen = {str(i): hexadecimal(table[i])[0] for i in (0, 1, 32767, 32768, 40000, 65535)}
-    lines = ",\n".join(json.dumps(vector) for vector in vectors())  # one a line, for diffs
-    text = f'{{"table": {json.dumps(chosen)},\n"vectors": [\n{lines}\n]}}\n'
+    text = (
+        f'{{"table": {json.dumps(chosen)},\n"vectors": [\n{lines(vectors())}\n],\n'
+        f'"draws": [\n{lines(draws())}\n]}}\n'
+    )
     Path(__file__).with_name("noise.json").write_text(text)
