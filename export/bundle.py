@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-import math
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import keras_vae
-from export import card, convert, runtime, sampler, validate
-from export.canonical import OPSET
+from export import card, convert, runtime, sampler, scorer, validate
+from export import manifest as manifests
 
 GRAPHS = {
-    "encoder.onnx": convert.encoder,
-    "decoder.onnx": convert.decoder,
+    "encoder.onnx": lambda parts: parts.encoder,
+    "decoder.onnx": lambda parts: parts.decoder,
     "sampler.onnx": sampler.sampler,
+    "scorer.onnx": scorer.scorer,
 }
 GENERATED = {"manifest.json", "README.md", "samples.png"}
 
@@ -40,11 +39,13 @@ def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda mess
 
     Example:
 
+    >>> import keras_vae
     >>> vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2)
     >>> folder = Path(tempfile.mkdtemp()) / "bundle"
     >>> write(vae, folder)
     >>> sorted(file.name for file in folder.iterdir())
-    ['README.md', 'decoder.onnx', 'encoder.onnx', 'manifest.json', 'sampler.onnx', 'samples.png']
+    ['README.md', 'decoder.onnx', 'encoder.onnx', 'manifest.json', 'sampler.onnx', 'samples.png',
+     'scorer.onnx']
     """
     path = Path(path).resolve()
     _check_target(path)
@@ -53,46 +54,17 @@ def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda mess
 
 
 def _fill(folder, vae, tolerance, metrics, say):
-    about = _about(vae, metrics)
-    files = {}
-    for name, make in GRAPHS.items():
-        say(f"converting {name}")
-        files[name] = _save(make(vae), folder / name, about)
+    about = manifests.about(vae, metrics)
+    say("converting the model to ONNX")
+    parts = convert.parts(vae)
+    files = {name: _save(make(parts), folder / name, about) for name, make in GRAPHS.items()}
     say("comparing with Keras, on batches of 1 to 257 and on extreme latents")
     gaps = validate.check(vae, folder, tolerance)
-    validation = {
-        "tolerance": tolerance,
-        "largest_difference": round_up(max(gaps.values())),
-        "outputs": {name: round_up(gap) for name, gap in gaps.items()},
-    }
-    manifest = {**about, "files": files, "validation": validation}
+    manifest = {**about, "files": files, "validation": manifests.validation(gaps, tolerance)}
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     say("sampling")
     runtime.write(runtime.OnnxVAE(folder).sample(64), folder / "samples.png")
     _write_text(folder / "README.md", card.text(manifest))
-
-
-def _about(vae, metrics):
-    """The manifest without `files` and `validation`: what each ONNX file says of itself."""
-    about = {
-        "format": runtime.FORMAT,
-        "format_version": runtime.FORMAT_VERSION,
-        "keras_vae": keras_vae.__version__,
-        "opset": OPSET,
-        "input_shape": list(vae.input_shape),
-        "latent_dim": vae.latent_dim,
-        "likelihood": _describe(vae.likelihood),
-        "prior": _describe(vae.prior),
-    }
-    return about if metrics is None else {**about, "metrics": metrics}
-
-
-def _describe(layer):
-    config = layer.get_config()
-    for key in ("name", "dtype", "trainable"):
-        config.pop(key, None)
-    weights = {weight.name: weight.numpy().tolist() for weight in layer.weights}
-    return {"class_name": type(layer).__name__, "config": config, "weights": weights}
 
 
 def _save(model, path, about):
@@ -114,20 +86,6 @@ def _shape(value):
 
 def _write_text(path, text):
     path.write_text(text, encoding="utf-8")
-
-
-def round_up(value):
-    """Round up to one significant digit, so that a manifest does not change with the weather.
-
-    Example:
-
-    >>> round_up(4.77e-07), round_up(0.0)
-    (5e-07, 0.0)
-    """
-    if value == 0:
-        return 0.0
-    exponent = math.floor(math.log10(value))
-    return float(f"{math.ceil(value / 10**exponent)}e{exponent}")
 
 
 def _check_target(path):

@@ -4,31 +4,34 @@ import numpy as np
 import onnx
 from onnx import defs, helper, numpy_helper, shape_inference
 
+import keras_vae
+
 BATCH = "batch"
 OPSET = 18
 IR_VERSION = 8  # the lowest that allows opset 18, so that older runtimes load the file too
 PRODUCER = "keras-vae"
 
 
-def canonical(model, outputs, keep=(), version=""):
+def canonical(model, outputs, keep=()):
     """Rewrite an ONNX model so that its bytes depend on what it computes and on nothing else.
 
     Converters name and order things by counters and hash tables that differ between processes.
     Here dead nodes go, the rest stand in depth-first order from `outputs`, named by their
-    operator (`Conv_0`) and their operand (`Conv_0.W`); equal constants are one constant; a
-    computed shape that is known but for the batch becomes a constant.
+    operator (`Conv_0`) and their operand (`Conv_0.W`); equal constants are one constant, which
+    stands in the outermost graph; a computed shape that is known but for the batch becomes a
+    constant.
 
     Args:
-        model: an `onnx.ModelProto` whose one dynamic axis is the batch.
+        model: an `onnx.ModelProto`.
         outputs: the names of the outputs, in the order wanted.
         keep: names of intermediate tensors that keep their name.
-        version: the producer's version, to be written into the file.
 
     Returns:
-        A new `onnx.ModelProto`: opset 18, the dynamic axes named `batch`, shapes inferred.
+        A new `onnx.ModelProto`: opset 18, the dynamic axes of inputs and outputs named `batch`,
+        shapes inferred.
 
     Raises:
-        ValueError: the graph holds control flow, or lacks one of `outputs`.
+        ValueError: the graph lacks one of `outputs`.
 
     Example:
 
@@ -39,18 +42,25 @@ def canonical(model, outputs, keep=(), version=""):
     'Relu_0'
     """
     graph = _fix_reshapes(model).graph
-    nodes = _depth_first(graph, outputs)
-    _refuse_control_flow(nodes)
     named = {value.name: value for value in [*graph.input, *graph.output]}
-    kept = {*named, *keep}
-    nodes, weights = _rename(nodes, {t.name: t for t in graph.initializer}, kept)
+    inputs = [value.name for value in graph.input]
+    rewriter = _Rewriter([*named, *keep], defaults=inputs)
+    nodes = rewriter.nodes(graph, outputs)
     graph = helper.make_graph(
-        nodes, PRODUCER, list(graph.input), [named[name] for name in outputs], weights
+        nodes, PRODUCER, list(graph.input), [named[name] for name in outputs], rewriter.weights()
     )
-    return _infer(_model(graph, version))
+    return _infer(_model(graph))
 
 
-def _model(graph, version):
+def graphs(node):
+    """The graphs within a node, such as the body of a loop."""
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
+
+
+def _model(graph):
     domains = sorted({node.domain for node in graph.node} - {""})
     return helper.make_model(
         graph,
@@ -58,24 +68,33 @@ def _model(graph, version):
         + [helper.make_opsetid(domain, 1) for domain in domains],
         ir_version=IR_VERSION,
         producer_name=PRODUCER,
-        producer_version=version,
+        producer_version=keras_vae.__version__,
     )
 
 
 def _infer(model):
     model = shape_inference.infer_shapes(model, data_prop=True)
     graph = model.graph
+    batched = any(_unknown(graph.input))
+    for dim in _unknown([*graph.input, *graph.output]):
+        dim.dim_param = BATCH
+    _tidy(graph, BATCH if batched else None)
+    return model
+
+
+def _tidy(graph, batch):
+    """Sort what was inferred. A length made inside gets no name, which tract would refuse."""
     values = sorted(graph.value_info, key=lambda value: value.name)
     del graph.value_info[:]
     graph.value_info.extend(values)
-    for dim in _unknown([*graph.input, *graph.output]):
-        dim.dim_param = BATCH
     for dim in _unknown(graph.value_info):
-        if any(_unknown(graph.input)):
-            dim.dim_param = BATCH
-        else:  # the batch is made inside; tract refuses a name for what it counts itself
+        if batch:
+            dim.dim_param = batch
+        else:
             dim.Clear()
-    return model
+    for node in graph.node:
+        for inner in graphs(node):
+            _tidy(inner, None)
 
 
 def _unknown(values):
@@ -102,59 +121,88 @@ def _shape(value):
 
 
 def _depth_first(graph, outputs):
+    """The nodes that `outputs` need, each behind those that it needs; constants left out."""
     producer = {name: node for node in graph.node for name in node.output}
-    missing = [name for name in outputs if name not in producer]
-    if missing:
-        raise ValueError(f"the converted graph does not compute {missing[0]!r}")
-    done, stack = {}, [producer[name] for name in reversed(outputs)]
+    done, stack = {}, [producer[name] for name in reversed(outputs) if name in producer]
     while stack:
         node = stack[-1]
-        sources = [producer[name] for name in node.input if name in producer]
+        sources = [producer[name] for name in _sources(node) if name in producer]
         waiting = [source for source in sources if source.output[0] not in done]
         if waiting:
             stack.append(waiting[0])
         else:
             done.setdefault(stack.pop().output[0], node)
-    return list(done.values())
+    return [node for node in done.values() if node.op_type != "Constant"]
 
 
-def _refuse_control_flow(nodes):
-    for node in nodes:
-        if any(attribute.type in (5, 10) for attribute in node.attribute):  # GRAPH, GRAPHS
-            raise ValueError(
-                f"cannot export a model with control flow ({node.op_type}): "
-                "use layers without loops or conditions, such as an RNN with unroll=True"
-            )
+def _sources(node):
+    """The names that a node reads, those in the graphs within it included."""
+    yield from node.input
+    for graph in graphs(node):
+        for inner in graph.node:
+            yield from _sources(inner)
+        yield from (value.name for value in graph.output)
 
 
-def _rename(nodes, constants, kept):
-    names = {name: name for name in kept}
-    counts, weights, renamed = {}, {}, []
-    for node in nodes:
-        index = counts[node.op_type] = counts.get(node.op_type, -1) + 1
+class _Rewriter:
+    """New names for the nodes, values and constants of a graph and the graphs within."""
+
+    def __init__(self, kept, defaults):
+        self.names = {name: name for name in kept}
+        self.defaults = defaults
+        self.constants, self.counts, self.labels = {}, {}, {}
+
+    def nodes(self, graph, outputs):
+        """The nodes that `outputs` need, in order and by new names."""
+        self.constants.update({tensor.name: tensor for tensor in graph.initializer})
+        self.constants.update(
+            {n.output[0]: n.attribute[0].t for n in graph.node if n.op_type == "Constant"}
+        )
+        nodes = [self._node(node) for node in _depth_first(graph, outputs)]
+        missing = [name for name in outputs if name not in self.names]
+        if missing:
+            raise ValueError(f"the converted graph does not compute {missing[0]!r}")
+        return nodes
+
+    def weights(self):
+        """The constants that the nodes use, and the defaults of inputs."""
+        defaults = [self.constants[name] for name in self.defaults if name in self.constants]
+        return [*self.labels.values(), *defaults]
+
+    def _node(self, node):
+        index = self.counts[node.op_type] = self.counts.get(node.op_type, -1) + 1
         name = f"{node.op_type}_{index}"
         for position, source in enumerate(node.input):
-            if source in constants and source not in names:
-                tensor = numpy_helper.to_array(constants[source])
-                label = f"{name}.{_operand(node, position)}"
-                key = (tensor.dtype.str, tensor.shape, tensor.tobytes())
-                weights.setdefault(key, numpy_helper.from_array(tensor, label))
-                names[source] = weights[key].name
+            if source in self.constants and source not in self.names:
+                self.names[source] = self._constant(source, f"{name}.{_operand(node, position)}")
         for position, output in enumerate(node.output):
-            names.setdefault(output, f"{name}.{position}" if position else name)
-        renamed.append(_node(node, name, names))
-    return renamed, list(weights.values())
+            self.names.setdefault(output, f"{name}.{position}" if position else name)
+        copy = onnx.NodeProto(op_type=node.op_type, domain=node.domain, name=name)
+        copy.input.extend(self.names[source] if source else "" for source in node.input)
+        copy.output.extend(self.names[output] if output else "" for output in node.output)
+        attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
+        copy.attribute.extend(self._attribute(attribute, name) for attribute in attributes)
+        return copy
+
+    def _constant(self, source, label):
+        tensor = numpy_helper.to_array(self.constants[source])
+        key = (tensor.dtype.str, tensor.shape, tensor.tobytes())
+        return self.labels.setdefault(key, numpy_helper.from_array(tensor, label)).name
+
+    def _attribute(self, attribute, name):
+        if not attribute.HasField("g"):
+            return attribute
+        graph = attribute.g
+        label = f"{name}.{attribute.name}"
+        self.names.update({v.name: f"{label}.{i}" for i, v in enumerate(graph.input)})
+        nodes = self.nodes(graph, [value.name for value in graph.output])
+        for value in [*graph.input, *graph.output]:
+            value.name = self.names[value.name]
+        inner = helper.make_graph(nodes, label, list(graph.input), list(graph.output))
+        return helper.make_attribute(attribute.name, inner)
 
 
 def _operand(node, position):
     known = defs.has(node.op_type, OPSET, node.domain)
     operands = defs.get_schema(node.op_type, OPSET, node.domain).inputs if known else []
     return operands[position].name if position < len(operands) else f"input_{position}"
-
-
-def _node(node, name, names):
-    copy = onnx.NodeProto(op_type=node.op_type, domain=node.domain, name=name)
-    copy.input.extend(names[source] if source else "" for source in node.input)
-    copy.output.extend(names[output] if output else "" for output in node.output)
-    copy.attribute.extend(sorted(node.attribute, key=lambda attribute: attribute.name))
-    return copy

@@ -1,14 +1,62 @@
-"""A VAE as two ONNX graphs: the encoder x -> z_mean, z_log_var; the decoder z -> x_hat."""
+"""The parts of a VAE as ONNX graphs: encoder, decoder, prior, and the log-densities."""
+
+from typing import NamedTuple
 
 import onnx.compose
 import onnx.defs
 import tensorflow as tf
 import tf2onnx
 
-import keras_vae
-from export.canonical import OPSET, canonical
+from export.canonical import OPSET, canonical, graphs
+from keras_vae.distributions import DiagonalNormal
 
 HALF = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
+
+
+class Parts(NamedTuple):
+    """The graphs that the files of a bundle are made of."""
+
+    encoder: onnx.ModelProto
+    """x -> z_mean, z_log_var."""
+    decoder: onnx.ModelProto
+    """z -> x_hat."""
+    prior: onnx.ModelProto
+    """epsilon -> z."""
+    densities: onnx.ModelProto
+    """x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl."""
+
+    @property
+    def input_shape(self):
+        """Shape of one example."""
+        return _event(self.encoder.graph.input[0])
+
+    @property
+    def latent_dim(self):
+        """Size of z."""
+        return _event(self.decoder.graph.input[0])[0]
+
+
+def parts(vae):
+    """Convert all parts of a VAE.
+
+    Args:
+        vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
+
+    Raises:
+        ValueError: the model holds something that ONNX cannot say, such as a loop.
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> parts(vae).input_shape
+    (4, 4, 1)
+    """
+    return Parts(encoder(vae), decoder(vae), prior(vae), densities(vae))
+
+
+def _event(value):
+    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim[1:])
 
 
 def encoder(vae):
@@ -26,6 +74,7 @@ def encoder(vae):
 
     Example:
 
+    >>> import keras_vae
     >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
     >>> [output.name for output in encoder(vae).graph.output]
     ['z_mean', 'z_log_var']
@@ -35,7 +84,7 @@ def encoder(vae):
         z_mean, z_log_var = vae.posterior(x)
         return {"z_mean": z_mean, "z_log_var": z_log_var}
 
-    return _canonical(_convert(posterior, x=vae.input_shape), ["z_mean", "z_log_var"])
+    return canonical(_convert(posterior, x=vae.input_shape), ["z_mean", "z_log_var"])
 
 
 def decoder(vae):
@@ -55,6 +104,7 @@ def decoder(vae):
 
     Example:
 
+    >>> import keras_vae
     >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
     >>> decoder(vae).graph.output[0].name
     'x_hat'
@@ -65,7 +115,7 @@ def decoder(vae):
     # Converted apart and joined, because the converter moves operators across x_params.
     mean = onnx.compose.add_prefix(mean, "mean/", rename_inputs=False, rename_outputs=False)
     whole = onnx.compose.merge_models(params, mean, io_map=[("x_params", "x_params")])
-    return _canonical(whole, ["x_hat"], keep=["x_params"])
+    return canonical(whole, ["x_hat"], keep=["x_params"])
 
 
 def prior(vae):
@@ -76,6 +126,7 @@ def prior(vae):
 
     Example:
 
+    >>> import keras_vae
     >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
     >>> prior(vae).graph.output[0].name
     'z'
@@ -84,7 +135,35 @@ def prior(vae):
     def transform(epsilon):
         return {"z": vae.prior.transform(epsilon)}
 
-    return _canonical(_convert(transform, epsilon=(vae.latent_dim,)), ["z"])
+    return canonical(_convert(transform, epsilon=(vae.latent_dim,)), ["z"])
+
+
+def densities(vae):
+    """Return the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl: row by row.
+
+    All in nats, at z = z_mean + exp(z_log_var / 2) * epsilon. log_w = log p(x|z) + log p(z) -
+    log q(z|x); kl is in closed form where there is one, else the estimate from this one z.
+
+    Args:
+        vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> [output.name for output in densities(vae).graph.output]
+    ['log_px_z', 'log_w', 'kl']
+    """
+
+    def log_densities(x, z_mean, z_log_var, epsilon):
+        qz_x = DiagonalNormal(z_mean, z_log_var)
+        z = vae.sampling(list(qz_x), epsilon=epsilon[None])  # (1, rows, latent_dim)
+        rows, _ = vae.densities(x, qz_x, z)
+        return {"log_px_z": rows.log_px_z[0], "log_w": rows.log_w[0], "kl": rows.kl}
+
+    latent = dict.fromkeys(("z_mean", "z_log_var", "epsilon"), (vae.latent_dim,))
+    model = _convert(log_densities, x=vae.input_shape, **latent)
+    return canonical(model, ["log_px_z", "log_w", "kl"])
 
 
 def float32(vae):
@@ -95,6 +174,7 @@ def float32(vae):
 
     Example:
 
+    >>> import keras_vae
     >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
     >>> float32(vae) is vae
     True
@@ -126,8 +206,9 @@ def _convert(function, **shapes):
                 f"cannot export the TensorFlow operation {node.op_type} ({node.name}): the "
                 "converter knows no ONNX operator for it; use another layer or activation"
             )
+        if any(graphs(node)):
+            raise ValueError(
+                f"cannot export a model with control flow ({node.op_type}): "
+                "use layers without loops or conditions, such as an RNN with unroll=True"
+            )
     return model
-
-
-def _canonical(model, outputs, keep=()):
-    return canonical(model, outputs, keep, version=keras_vae.__version__)

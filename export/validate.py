@@ -6,6 +6,7 @@ import onnx
 import onnxruntime
 from onnx import checker
 
+from export.canonical import graphs
 from keras_vae import noise
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
@@ -29,6 +30,8 @@ DRAWS = [
     (5, 0, 0, 1.0),
 ]
 """seed, first, count, temperature"""
+SCORES = [(-1, 2**40, 300, 1), (2**63 - 1, 2**32 - 3, 5, 7), (0, 0, 1, 257)]
+"""seed, first, num_samples, batch"""
 TOLERANCE = 1e-5
 
 
@@ -46,7 +49,7 @@ def check(vae, folder, tolerance=TOLERANCE):
 
     sampler.onnx must draw, for seeds and indices of all sizes, the `z` of `keras_vae.noise` to the
     bit (if the prior computes with them, within the tolerance), and for it the very `x_hat` of
-    decoder.onnx.
+    decoder.onnx. scorer.onnx must give the numbers of `keras_vae.VAE.score`.
 
     The difference of two arrays is max|a - b| / max(1, max|b|), b from Keras: absolute for values
     within [-1, 1], as a Bernoulli mean is, and relative to the largest value beyond.
@@ -65,12 +68,11 @@ def check(vae, folder, tolerance=TOLERANCE):
     Example:
 
     >>> import keras_vae, pathlib, tempfile
-    >>> from export import convert, sampler
+    >>> from export import bundle, convert
     >>> vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2)
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> onnx.save(convert.encoder(vae), folder / "encoder.onnx")
-    >>> onnx.save(convert.decoder(vae), folder / "decoder.onnx")
-    >>> onnx.save(sampler.sampler(vae), folder / "sampler.onnx")
+    >>> for name, make in bundle.GRAPHS.items():
+    ...     onnx.save(make(convert.parts(vae)), folder / name)
     >>> max(check(vae, folder).values()) <= 1e-5
     True
     """
@@ -89,6 +91,7 @@ def check(vae, folder, tolerance=TOLERANCE):
         **_compare("encoder.onnx", encoder, posterior, _examples(vae), tolerance),
         **_compare("decoder.onnx", decoder, likelihood, _latents(vae), tolerance),
         "z": _check_sampler(vae, folder, tolerance),
+        **_check_scorer(vae, folder, tolerance),
     }
 
 
@@ -111,6 +114,28 @@ def _check_sampler(vae, folder, tolerance):
         if not np.array_equal(x_hat, decoder.run(["x_hat"], {"z": z})[0]):
             raise ValidationError(f"sampler.onnx, {request}: x_hat is not that of decoder.onnx")
         largest = max(largest, gap)
+    return largest
+
+
+def _check_scorer(vae, folder, tolerance):
+    """The largest difference of each score from that of Keras."""
+    scorer = _session(load(folder / "scorer.onnx"))
+    names = [output.name for output in scorer.get_outputs()]
+    largest = dict.fromkeys(names, 0.0)
+    for seed, first, num_samples, batch in SCORES:
+        request = {"num_samples": num_samples, "seed": seed, "first": first}
+        x = _example(vae, batch)
+        feeds = {name: np.array(value, np.int64) for name, value in request.items()}
+        computed = scorer.run(names, {"x": x, **feeds})
+        expected = vae.score(x, **request)
+        for name, score in zip(names, computed, strict=True):
+            gap = difference(score, expected[name])
+            if not gap <= tolerance:
+                raise ValidationError(
+                    f"scorer.onnx, batch {batch}, {request}: {name} differs from Keras by "
+                    f"{gap:.2g}, more than the tolerance {tolerance:g}"
+                )
+            largest[name] = max(largest[name], gap)
     return largest
 
 
@@ -139,9 +164,8 @@ def operators(model):
     while pending:
         node = pending.pop()
         yield node
-        for attribute in node.attribute:
-            for graph in [attribute.g, *attribute.graphs]:
-                pending.extend(graph.node)
+        for graph in graphs(node):
+            pending.extend(graph.node)
 
 
 def _intermediate(model, name, path):
@@ -152,11 +176,14 @@ def _intermediate(model, name, path):
 
 
 def _examples(vae):
-    """x by batch: uniform on [0, 1], or binary if the likelihood is for binary data."""
-    rng = np.random.default_rng(0)
     for batch in BATCHES:
-        x = rng.random((batch, *vae.input_shape), dtype=np.float32)
-        yield f"batch {batch}", x if keras.ops.all(vae.likelihood.in_support(x)) else np.round(x)
+        yield f"batch {batch}", _example(vae, batch)
+
+
+def _example(vae, batch):
+    """x uniform on [0, 1], or binary if the likelihood is for binary data."""
+    x = np.random.default_rng(batch).random((batch, *vae.input_shape), dtype=np.float32)
+    return x if keras.ops.all(vae.likelihood.in_support(x)) else np.round(x)
 
 
 def _latents(vae):
@@ -190,7 +217,9 @@ def _compare(file, model, reference, inputs, tolerance):
 
 def _session(model):
     providers = ["CPUExecutionProvider"]
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers)
 
 
 def difference(computed, expected):

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_vae import noise
-
 
 class Estimate(NamedTuple):
     """A mean over examples and its standard error, both in nats."""
@@ -28,27 +26,3 @@ def estimate(values):
     values = np.asarray(values, "float64")
     spread = values.std(ddof=1) if len(values) > 1 else float("nan")
     return Estimate(float(values.mean()), float(spread / np.sqrt(len(values))))
-
-
-def bounds(vae, x, seed=0, batch_size=256):
-    """The evidence lower bound of each example and its two terms, with one draw of z each.
-
-    Unlike `evaluate`, which draws new noise each time, the same seed gives the same numbers.
-
-    Args:
-        vae: the model.
-        x: `(N, *input_shape)`.
-        seed: integer seed of the noise; example i is given the noise of sample i.
-
-    Returns:
-        A dictionary of `elbo`, `reconstruction_loss` and `kl_loss`, `(N,)` each, in nats:
-        elbo = −reconstruction_loss − kl_loss.
-
-    Raises:
-        ValueError: `x` is empty, has another shape than the model's, or is outside the support.
-    """
-    if not len(x):
-        raise ValueError("x holds no example")
-    epsilon = noise.latent(seed, 0, len(x), vae.latent_dim)
-    costs = vae.costs(x, epsilon, batch_size)
-    return {"elbo": -sum(costs.values()), **costs}

@@ -154,6 +154,21 @@ def table():
 
 def check_draw(count, seed, temperature, first):
     """Raises `ValueError` for a request for samples that cannot be met."""
+    _check_range(count, seed, first)
+    if not (isinstance(temperature, numbers.Real) and 0 <= temperature < float("inf")):
+        raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
+
+
+def check_score(count, num_samples, seed, first):
+    """Raises `ValueError` for a request for scores that cannot be met."""
+    _check_range(count, seed, first)
+    if not isinstance(num_samples, numbers.Integral) or not 1 <= num_samples < 2**31:
+        raise ValueError(
+            f"num_samples must be a whole number from 1 to 2**31 - 1, got {num_samples!r}"
+        )
+
+
+def _check_range(count, seed, first):
     for name, value in {"count": count, "first": first}.items():
         if not isinstance(value, numbers.Integral) or value < 0:
             raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
@@ -161,8 +176,6 @@ def check_draw(count, seed, temperature, first):
         raise ValueError(f"first + count must be at most 2**44, got {first + count}")
     if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
-    if not (isinstance(temperature, numbers.Real) and 0 <= temperature < float("inf")):
-        raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
 
 
 def _low(x):

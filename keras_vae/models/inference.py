@@ -6,6 +6,8 @@ from keras import ops
 from keras_vae import noise
 from keras_vae.models.guards import checked_array, checked_finite
 
+SCORES = ("elbo", "reconstruction_loss", "kl_loss", "log_likelihood")
+
 
 class Inference:
     """What a trained VAE is used for."""
@@ -43,22 +45,61 @@ class Inference:
             lambda epsilon: (self._x_hat(self.prior.transform(epsilon)),), batch_size, epsilon
         )[0]
 
-    def costs(self, x, epsilon, batch_size=256):
-        """`reconstruction_loss` and `kl_loss`, `(B,)` each, in nats, at one draw of z each.
+    def score(self, x, num_samples=100, seed=0, first=0, batch_size=256):
+        """How well the model explains each example: estimates from `num_samples` draws of z.
+
+        The same seed gives the same numbers, here and in `scorer.onnx`: example i takes the noise
+        `keras_vae.noise.draws(seed, first + i, ...)`.
 
         Args:
             x: `(B, *input_shape)`.
-            epsilon: the noise of the draws, `(B, latent_dim)`.
+            num_samples: draws of z for each example, K, at least 1.
+            seed: integer in [-2**63, 2**63).
+            first: index of the first example, for data that are scored in parts.
+            batch_size: how many z are decoded at once.
+
+        Returns:
+            A dictionary of arrays `(B,)`, in nats: `elbo` = −`reconstruction_loss` − `kl_loss`,
+            whose KL divergence is in closed form where there is one, and `log_likelihood`,
+            log (1/K) Σ p(x, z_k) / q(z_k|x), with z_k drawn from q(z|x).
+
+        Raises:
+            ValueError: `x` has another shape, or is outside the likelihood's support; another
+                argument is out of range.
+
+        Reference: Burda et al., Importance Weighted Autoencoders, 2016, equation 8.
         """
         x = checked_array("x", x, self.input_shape)
         self.likelihood.check(x)
+        noise.check_score(len(x), num_samples, seed, first)
+        rows = max(1, batch_size // num_samples)
+        parts = [
+            self._score(x[i : i + rows], num_samples, seed, first + i, max(1, batch_size // rows))
+            for i in range(0, len(x), rows)
+        ]
+        none = np.zeros(0)
+        return {name: np.concatenate([none, *(part[name] for part in parts)]) for name in SCORES}
 
-        def costs(x, epsilon):
-            bound = self.bound(x, epsilon[None])
-            return bound.reconstruction_loss, bound.kl_loss
+    def _score(self, x, num_samples, seed, first, draws):
+        """As `score`, `draws` draws at once."""
+        x = ops.convert_to_tensor(x, self.variable_dtype)
+        qz_x = self.posterior(x)
+        log_px_z, kl, log_w = 0.0, 0.0, -np.inf
+        for start in range(0, num_samples, draws):
+            size = min(draws, num_samples - start)
+            epsilon = noise.draws(seed, first, len(x), start, size, self.latent_dim)
+            densities = self._densities(x, qz_x, epsilon)
+            log_px_z += densities.log_px_z.sum(axis=0)
+            kl += size * densities.kl
+            log_w = np.logaddexp(log_w, np.logaddexp.reduce(densities.log_w, axis=0))
+        costs = {"reconstruction_loss": -log_px_z / num_samples, "kl_loss": kl / num_samples}
+        log_likelihood = log_w - np.log(num_samples)
+        return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
 
-        names = ("reconstruction_loss", "kl_loss")
-        return dict(zip(names, self._in_batches(costs, batch_size, x, epsilon), strict=True))
+    def _densities(self, x, qz_x, epsilon):
+        epsilon = ops.convert_to_tensor(epsilon, self.variable_dtype)
+        densities, _ = self.densities(x, qz_x, self.sampling(list(qz_x), epsilon=epsilon))
+        return type(densities)(*(ops.convert_to_numpy(d).astype("float64") for d in densities))
 
     def _x_hat(self, z):
         return self.likelihood.mean(self.x_params(z))
@@ -67,13 +108,16 @@ class Inference:
         """`function` of tensors to a tuple of tensors, over rows of `arrays`, as arrays."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")
+        count = len(arrays[0])
+        if not count:  # TensorFlow gives the convolution of an empty batch a wrong shape
+            arrays = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
         batches = [
             function(
                 *(ops.convert_to_tensor(a[i : i + batch_size], self.variable_dtype) for a in arrays)
             )
-            for i in range(0, max(len(arrays[0]), 1), batch_size)  # an empty batch has a shape too
+            for i in range(0, len(arrays[0]), batch_size)
         ]
         return tuple(
-            np.concatenate([ops.convert_to_numpy(h) for h in column])
+            np.concatenate([ops.convert_to_numpy(h) for h in column])[:count]
             for column in zip(*batches, strict=True)
         )

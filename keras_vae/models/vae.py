@@ -145,12 +145,8 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         x_params = ops.cast(self.decoder(rows, training=training), self.variable_dtype)
         return ops.reshape(x_params, (*ops.shape(z)[:-1], *x_params.shape[1:]))
 
-    def bound(self, x, epsilon, kl_weight=1.0, training=False):
-        """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`."""
-        check_shape("x", x, self.input_shape)
-        x = ops.cast(x, self.variable_dtype)
-        qz_x = self.posterior(x, training)
-        z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
+    def densities(self, x, qz_x, z, training=False):
+        """The `Densities` of draws `z`, `(K, B, latent_dim)`, for the batch `x`; and x_params."""
         x_params = self.x_params(z, training)
         densities = objectives.Densities(
             log_px_z=self.likelihood.log_prob(x, x_params),
@@ -158,6 +154,15 @@ class VAE(TrainStep, Training, Inference, keras.Model):
             log_qz_x=qz_x.log_prob(z),
             kl=self.prior.kl_divergence(qz_x, z),
         )
+        return densities, x_params
+
+    def bound(self, x, epsilon, kl_weight=1.0, training=False):
+        """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`."""
+        check_shape("x", x, self.input_shape)
+        x = ops.cast(x, self.variable_dtype)
+        qz_x = self.posterior(x, training)
+        z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
+        densities, x_params = self.densities(x, qz_x, z, training)
         return Bound(
             loss=-self.objective(densities, kl_weight),
             reconstruction_loss=-ops.mean(densities.log_px_z, axis=0),

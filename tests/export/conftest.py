@@ -4,9 +4,12 @@ import contextlib
 import resource
 
 import numpy as np
+import onnx
 import pytest
 
 import keras_vae
+from export import bundle as bundles
+from export import convert
 
 
 def build(architecture, input_shape=(8, 8, 1), likelihood="bernoulli", **options):
@@ -33,6 +36,18 @@ def vae():
 @pytest.fixture(scope="session")
 def mlp():
     return build("mlp", likelihood="normal", hidden=(16, 12))
+
+
+def write_graphs(vae, folder):
+    parts = convert.parts(vae)
+    for name, make in bundles.GRAPHS.items():
+        onnx.save(make(parts), folder / name)
+
+
+@pytest.fixture(scope="session")
+def save_graphs():
+    """Writes the ONNX files of a VAE, unchecked."""
+    return write_graphs
 
 
 @pytest.fixture(scope="session")

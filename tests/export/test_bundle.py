@@ -15,7 +15,8 @@ from PIL import Image
 
 import keras_vae
 from export import bundle as bundles
-from export import convert, validate
+from export import manifest as manifests
+from export import validate
 
 FILES = [
     "README.md",
@@ -24,6 +25,7 @@ FILES = [
     "manifest.json",
     "sampler.onnx",
     "samples.png",
+    "scorer.onnx",
 ]
 
 
@@ -201,8 +203,8 @@ def test_parent_that_cannot_hold_a_folder_is_refused(vae, tmp_path):
 
 
 def test_damaged_decoder_is_not_written(vae, tmp_path, monkeypatch):
-    def damaged(vae):
-        model = convert.decoder(vae)
+    def damaged(parts):
+        model = parts.decoder
         for tensor in model.graph.initializer:
             if tensor.name == "ConvTranspose_0.W":
                 array = onnx.numpy_helper.to_array(tensor) * np.float32(1.01)
@@ -218,4 +220,4 @@ def test_damaged_decoder_is_not_written(vae, tmp_path, monkeypatch):
 def test_round_up_never_rounds_down():
     rng = np.random.default_rng(0)
     for value in 10.0 ** rng.uniform(-9, 0, 1000):
-        assert value <= bundles.round_up(value) * (1 + 1e-15) <= 2 * value * (1 + 1e-15)
+        assert value <= manifests.round_up(value) * (1 + 1e-15) <= 2 * value * (1 + 1e-15)

@@ -72,14 +72,16 @@ def test_metrics_of_another_kind_are_left_out(saved, tmp_path, capsys, text):
 
 
 def test_damaged_decoder_is_refused_with_status_1(saved, bundle, contents, error_line, monkeypatch):
+    convert_parts = convert.parts
+
     def damaged(vae):
         vae.decoder.weights[-1].assign(vae.decoder.weights[-1] + 0.5)
-        model = convert.decoder(vae)
+        parts = convert_parts(vae)
         vae.decoder.weights[-1].assign(vae.decoder.weights[-1] - 0.5)
-        return model
+        return parts
 
     before = contents(bundle.parent)
-    monkeypatch.setitem(bundles.GRAPHS, "decoder.onnx", damaged)
+    monkeypatch.setattr(convert, "parts", damaged)
     assert cli.main([str(saved), "--out", str(bundle)]) == 1
     assert error_line() == (
         "decoder.onnx, batch 1: x_params differs from Keras by 0.5, more than the tolerance 1e-05; "
@@ -170,7 +172,7 @@ def test_full_disk_is_refused(saved, tmp_path, error_line, full_disk):
 def test_termination_leaves_nothing_behind(saved, tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setitem(
-        bundles.GRAPHS, "decoder.onnx", lambda vae: os.kill(os.getpid(), signal.SIGTERM)
+        bundles.GRAPHS, "decoder.onnx", lambda parts: os.kill(os.getpid(), signal.SIGTERM)
     )
     with pytest.raises(SystemExit) as end:
         cli.main([str(saved), "--out", str(tmp_path / "bundle")])

@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 import keras_vae
-from export import convert, sampler, validate
+from export import convert, validate
 
 ROOT = Path(__file__).parents[2]
 IN_A_PROCESS = """
@@ -118,7 +118,7 @@ def test_another_weight_gives_other_bytes(decoder, make_vae):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
-def test_reduced_precision_is_exported_as_float32(policy, tmp_path, make_vae):
+def test_reduced_precision_is_exported_as_float32(policy, tmp_path, make_vae, save_graphs):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -126,13 +126,11 @@ def test_reduced_precision_is_exported_as_float32(policy, tmp_path, make_vae):
     finally:
         keras.config.set_dtype_policy(before)
     full = convert.float32(half)
-    for name, make in {"encoder.onnx": convert.encoder, "decoder.onnx": convert.decoder}.items():
-        model = make(full)
-        onnx.save(model, tmp_path / name)
+    for model in (convert.encoder(full), convert.decoder(full)):
         values = [*model.graph.input, *model.graph.output, *model.graph.value_info]
         assert {value.type.tensor_type.elem_type for value in values} == {onnx.TensorProto.FLOAT}
         assert "Cast" not in operators(model)
-    onnx.save(sampler.sampler(full), tmp_path / "sampler.onnx")
+    save_graphs(full, tmp_path)
     assert max(validate.check(full, tmp_path).values()) <= 1e-5
     z = np.ones((2, 3), "float32")
     np.testing.assert_allclose(full.decode(z), half.decode(z), atol=0.02)
@@ -144,11 +142,9 @@ def test_full_precision_is_left_alone(vae):
 
 @pytest.mark.parametrize("shape", [(5,), (7, 5, 3), (1, 9, 2)])
 @pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
-def test_any_data_shape_converts_and_agrees(shape, likelihood, tmp_path, make_vae):
+def test_any_data_shape_converts_and_agrees(shape, likelihood, tmp_path, make_vae, save_graphs):
     vae = make_vae("mlp" if len(shape) == 1 else "conv", shape, likelihood)
-    onnx.save(convert.encoder(vae), tmp_path / "encoder.onnx")
-    onnx.save(convert.decoder(vae), tmp_path / "decoder.onnx")
-    onnx.save(sampler.sampler(vae), tmp_path / "sampler.onnx")
+    save_graphs(vae, tmp_path)
     assert max(validate.check(vae, tmp_path).values()) <= 1e-5
 
 

@@ -1,0 +1,82 @@
+"""What manifest.json says of a bundle, and each ONNX file of itself."""
+
+import math
+
+import keras
+import numpy as np
+
+import keras_vae
+from export import runtime
+from export.canonical import OPSET
+from keras_vae import noise
+
+
+def about(vae, metrics):
+    """The manifest without `files` and `validation`: what each ONNX file says of itself.
+
+    Args:
+        vae: the `keras_vae.VAE`, computing in float32.
+        metrics: what is known of the model; see `bundle.write`.
+    """
+    about = {
+        "format": runtime.FORMAT,
+        "format_version": runtime.FORMAT_VERSION,
+        "keras_vae": keras_vae.__version__,
+        "opset": OPSET,
+        "input_shape": list(vae.input_shape),
+        "latent_dim": vae.latent_dim,
+        "likelihood": _describe(vae.likelihood),
+        "prior": _describe(vae.prior),
+        "known_answer": _known_answer(vae),
+    }
+    return about if metrics is None else {**about, "metrics": metrics}
+
+
+def _known_answer(vae, seed=-1, first=2**31 - 3, count=2):
+    """What sampler.onnx draws; 64-bit integers as text, since JSON's numbers end at 2^53."""
+    epsilon = noise.latent(seed, first, count, vae.latent_dim)
+    z = keras.ops.convert_to_numpy(vae.prior.transform(epsilon))
+    exact = np.array_equal(z, epsilon)
+    return {
+        "seed": str(seed),
+        "first": str(first),
+        "count": count,
+        "z": z.tolist(),
+        "tolerance": 0.0 if exact else 1e-5 * max(1.0, float(np.abs(z).max())),
+    }
+
+
+def _describe(layer):
+    config = layer.get_config()
+    for key in ("name", "dtype", "trainable"):
+        config.pop(key, None)
+    weights = {weight.name: weight.numpy().tolist() for weight in layer.weights}
+    return {"class_name": type(layer).__name__, "config": config, "weights": weights}
+
+
+def validation(gaps, tolerance):
+    """What the gate found.
+
+    Args:
+        gaps: `{name of the output: its largest difference from Keras}`.
+        tolerance: the largest difference allowed.
+    """
+    return {
+        "tolerance": tolerance,
+        "largest_difference": round_up(max(gaps.values())),
+        "outputs": {name: round_up(gap) for name, gap in gaps.items()},
+    }
+
+
+def round_up(value):
+    """Round up to one significant digit, so that a manifest does not change with the weather.
+
+    Example:
+
+    >>> round_up(4.77e-07), round_up(0.0)
+    (5e-07, 0.0)
+    """
+    if value == 0:
+        return 0.0
+    exponent = math.floor(math.log10(value))
+    return float(f"{math.ceil(value / 10**exponent)}e{exponent}")

@@ -1,0 +1,111 @@
+"""scorer.onnx: x, num_samples, seed -> elbo, reconstruction_loss, kl_loss, log_likelihood."""
+
+import math
+
+import numpy as np
+import spox.opset.ai.onnx.v18 as op
+from onnx import numpy_helper
+from spox import Tensor, argument, build, inline
+
+from export import noise
+from export.canonical import canonical
+
+OUTPUTS = ("elbo", "reconstruction_loss", "kl_loss", "log_likelihood")
+ROWS = 256  # latents decoded at once; fewer if the examples are large
+VALUES = 2**22
+LOWEST = np.finfo(np.float32).min  # instead of -inf, which minus itself is not a number
+
+
+def scorer(parts):
+    """Return the ONNX model x, num_samples, seed, first -> the scores of each example, in nats.
+
+    A loop decodes a few draws at a time, so that memory does not grow with `num_samples`.
+
+    Args:
+        parts: the converted VAE, a `convert.Parts`.
+
+    Returns:
+        An `onnx.ModelProto`; inputs `x` (batch, *input_shape), float32, and the int64 scalars
+        `num_samples`, `seed` and `first`, the index of the first example, which is 0 where it is
+        not given; outputs (batch,), float32, as `keras_vae.VAE.score` defines them.
+
+    Example:
+
+    >>> import keras_vae
+    >>> from export import convert
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> [value.name for value in scorer(convert.parts(vae)).graph.output]
+    ['elbo', 'reconstruction_loss', 'kl_loss', 'log_likelihood']
+    """
+    x = argument(Tensor(np.float32, ("batch", *parts.input_shape)))
+    num_samples, seed, first = (argument(Tensor(np.int64, ())) for _ in range(3))
+    totals = _totals(parts, x, num_samples, seed, first)
+    outputs = dict(zip(OUTPUTS, _scores(*totals, op.cast(num_samples, to=np.float32)), strict=True))
+    inputs = {"x": x, "num_samples": num_samples, "seed": seed, "first": first}
+    model = build(inputs, outputs)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0), "first"))
+    return canonical(model, OUTPUTS)
+
+
+def _scores(log_px_z, kl, greatest, weights, num_samples):
+    """The outputs, from what `_totals` returns."""
+    reconstruction_loss = op.neg(op.div(log_px_z, num_samples))
+    kl_loss = op.div(kl, num_samples)
+    elbo = op.neg(op.add(reconstruction_loss, kl_loss))
+    log_likelihood = op.add(greatest, op.log(op.div(weights, num_samples)))
+    return elbo, reconstruction_loss, kl_loss, log_likelihood
+
+
+def _totals(parts, x, num_samples, seed, first):
+    """Over all draws: Σ log_px_z, Σ kl, m = max log_w, Σ exp(log_w − m), each (batch,)."""
+    batch, flat = op.gather(op.shape(x), op.const(np.int64(0))), op.const(np.array([-1]))
+    examples = op.range(op.const(np.int64(0)), batch, op.const(np.int64(1)))
+    rows = {"x": x, **inline(parts.encoder)(x=x)}
+    keys = noise.example_keys(seed, first, batch)
+    at_once = _draws_at_once(parts.input_shape, batch, num_samples)
+    log_densities = inline(parts.densities)
+
+    def body(step, go_on, *totals):
+        start = op.mul(op.squeeze(step), at_once)
+        end = op.min([op.add(start, at_once), num_samples])
+        index = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
+        epsilon = noise.draws(keys, index, parts.latent_dim)  # (K, B, latent_dim)
+        shape = op.concat([op.shape(index), op.shape(examples)], axis=0)  # (K, B)
+        example = op.reshape(op.expand(examples, shape), flat)
+        densities = log_densities(
+            **{name: op.gather(value, example) for name, value in rows.items()},
+            epsilon=op.reshape(epsilon, op.const(np.array([-1, parts.latent_dim]))),
+        )
+        draws = {name: op.reshape(value, shape, allowzero=1) for name, value in densities.items()}
+        return go_on, *_add(totals, **draws)
+
+    steps = op.div(op.sub(op.add(num_samples, at_once), op.const(np.int64(1))), at_once)
+    nothing = op.cast(op.mul(keys[0], noise.const(0)), to=np.float32)  # (B,)
+    start = (nothing, nothing, op.add(nothing, op.const(LOWEST)), nothing)
+    yes = op.const(np.array([True]))
+    return op.loop(op.reshape(steps, op.const(np.array([1]))), yes, start, body=body)
+
+
+def _add(totals, log_px_z, log_w, kl):
+    """The totals with a few more draws, (K, B) each."""
+    sum_log_px_z, sum_kl, greatest, weights = totals
+    top = op.max([greatest, op.reduce_max(log_w, op.const(np.array([0])), keepdims=False)])
+    weights = op.mul(weights, op.exp(op.sub(greatest, top)))
+    return (
+        op.add(sum_log_px_z, _sum(log_px_z)),
+        op.add(sum_kl, _sum(kl)),
+        top,
+        op.add(weights, _sum(op.exp(op.sub(log_w, top)))),
+    )
+
+
+def _draws_at_once(input_shape, batch, num_samples):
+    """How many draws for each example make about `ROWS` rows; 1 to num_samples."""
+    rows = max(1, min(ROWS, VALUES // math.prod(input_shape)))
+    one = op.const(np.int64(1))
+    draws = op.div(op.const(np.int64(rows)), op.max([batch, one]))
+    return op.max([op.min([draws, num_samples]), one])
+
+
+def _sum(values):
+    return op.reduce_sum(values, op.const(np.array([0])), keepdims=False)
