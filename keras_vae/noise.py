@@ -7,33 +7,40 @@ This docstring is the specification; `sampler.onnx` computes the same in its gra
 3, SC 2011, section 4). It maps a key and a counter of two 32-bit words each to two words:
 
     k2 = k0 ^ k1 ^ 0x1BD11BDA;  x0 = c0 + k0;  x1 = c1 + k1        (all sums modulo 2^32)
+    R = 13, 15, 26, 6, 17, 29, 16, 24
     for i = 0 … 19:
-        x0 = x0 + x1;  x1 = rotate_left(x1, R[i mod 8]) ^ x0;  R = 13 15 26 6 17 29 16 24
+        x0 = x0 + x1;  x1 = rotate_left(x1, R[i mod 8]) ^ x0
         if i mod 4 = 3:  s = (i + 1) / 4;  x0 = x0 + k[s mod 3];  x1 = x1 + k[(s + 1) mod 3] + s
 
-The key is the seed, a 64-bit integer (negative ones in two's complement): k0 its low and k1 its
-high 32 bits. The counter is (index mod 2^32, floor(index / 2^32) · 2^20 + position), with
+The key is the seed, a 64-bit integer from -2^63 (negative ones in two's complement): k0 its low and
+k1 its high 32 bits. The counter is (index mod 2^32, floor(index / 2^32) · 2^20 + position), with
 0 ≤ index < 2^44 and 0 ≤ position < 2^20; below index 2^32 that is (index, position).
 
-**Purposes.** Each use has its own positions: the latent noise 0 … 2^18 − 1, the choice of a mixture
-component 2^18 … 2^19 − 1, draws of pixels 2^19 … 2^20 − 2. A position gives two numbers, one a
-word: entry j of `z` takes word j mod 2 of position floor(j / 2).
+**Uniform.** A word w gives (floor(w / 2^9) + 1/2) · 2^-23, which float32 holds exactly: never 0,
+never 1.
+
+**Normal.** A word w gives (T[w mod 2^16] + T[floor(w / 2^16)]) · S in float32: one sum and then one
+product, each rounded to nearest, ties to even. S is the float32 nearest to 1/√2, of bits
+0x3F3504F3. T has 65,536 entries: T[i] is the mean of the standard normal distribution between its
+quantiles i / 65536 and (i + 1) / 65536, all divided by one number so that the mean of their squares
+is 1, each rounded to the nearest float32; so T[65535 − i] = −T[i]. The file `normal_table.npy`
+holds T[32768 …]: after a header of 128 bytes, 32,768 float32, little-endian. So a normal number is
+made by operations whose results IEEE 754 fixes. Its tails hold 0.995 of the true mass beyond 4,
+0.97 beyond 4.5, 0.90 beyond 5, and end at 6.2.
+
+**Purposes.** A position gives two words. Sample i under a seed has the index i, whatever batch it
+is drawn in. Its latent noise epsilon, of which the prior makes z, is normal: entry j (from 0) is
+the normal of word j mod 2 of position floor(j / 2). The latent noise has the positions
+0 … 2^18 − 1; 2^18 … 2^19 − 1 are kept for the choice of a mixture component, and 2^19 … 2^20 − 2
+for draws of pixels. With a temperature, epsilon is multiplied by it, in float32.
 
 **Draws for a given example.** Where z is drawn many times for each of many examples, as in scoring
 data, an example has a seed of its own: example i under a seed takes the integer whose low 32 bits
 are the first and whose high 32 bits are the second word of (seed, i, 2^20 − 1). Draw k of the
 example is the latent noise of index k under that seed.
 
-**Uniform.** A word w gives (floor(w / 2^9) + 1/2) · 2^-23, which float32 holds exactly: never 0,
-never 1.
-
-**Normal.** A word w gives (T[w mod 2^16] + T[floor(w / 2^16)]) · S in float32: one sum and then one
-product, each rounded to nearest. S = 0x3F3504F3, the float32 next to 1/√2. T has 65,536 entries:
-T[i] is the mean of the standard normal distribution between its quantiles i / 65536 and
-(i + 1) / 65536, all divided by one number so that their variance is 1, in float32. The file
-`normal_table.npy` holds T[32768 …]; T[65535 − i] = −T[i]. So a normal number is made by operations
-whose results IEEE 754 fixes. Its tails hold 0.995 of the true mass beyond 4, 0.97 beyond 4.5, 0.90
-beyond 5, and end at 6.2.
+**Golden vectors.** In `noise.json` 64-bit integers are decimal text, and words and the bits of
+float32 numbers are 8 hexadecimal digits, the most significant first.
 """
 
 import functools
