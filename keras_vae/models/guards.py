@@ -84,6 +84,12 @@ def checked_finite(name, x, shape):
     return x
 
 
+def check_batch_size(batch_size):
+    """Raises `ValueError` unless at least one row is computed at once."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")
+
+
 def checked_seed(seed):
     """`seed` as an int, or None; a `ValueError` if Keras could not use it."""
     if seed is None:

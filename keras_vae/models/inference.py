@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae import noise
-from keras_vae.models.guards import checked_array, checked_finite
+from keras_vae.models.guards import check_batch_size, checked_array, checked_finite
 
 SCORES = ("elbo", "reconstruction_loss", "kl_loss", "log_likelihood")
 
@@ -72,6 +72,7 @@ class Inference:
         x = checked_array("x", x, self.input_shape)
         self.likelihood.check(x)
         noise.check_score(len(x), num_samples, seed, first)
+        check_batch_size(batch_size)
         rows = max(1, batch_size // num_samples)
         parts = [
             self._score(x[i : i + rows], num_samples, seed, first + i, max(1, batch_size // rows))
@@ -106,8 +107,7 @@ class Inference:
 
     def _in_batches(self, function, batch_size, *arrays):
         """`function` of tensors to a tuple of tensors, over rows of `arrays`, as arrays."""
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")
+        check_batch_size(batch_size)
         count = len(arrays[0])
         if not count:  # TensorFlow gives the convolution of an empty batch a wrong shape
             arrays = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]

@@ -1,0 +1,105 @@
+"""scorer.onnx: the scores of Keras, by onnxruntime alone."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from export import validate
+
+SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
+
+
+def feeds(x, num_samples, seed, **scalars):
+    scalars = {"num_samples": num_samples, "seed": seed, **scalars}
+    return {"x": x, **{name: np.array(value, np.int64) for name, value in scalars.items()}}
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(3).integers(0, 2, (9, 8, 8, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def session(exported):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(exported / "scorer.onnx", options)
+
+
+@pytest.mark.parametrize("seed", [0, -1, 2**31, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize(("first", "num_samples"), [(0, 1), (7, 70), (2**32 - 4, 2), (2**40, 3)])
+def test_the_scores_are_those_of_keras(session, vae, x, seed, first, num_samples):
+    scores = session.run(SCORES, feeds(x, num_samples, seed, first=first))
+    expected = vae.score(x, num_samples, seed, first)
+    for name, score in zip(SCORES, scores, strict=True):
+        np.testing.assert_allclose(score, expected[name], rtol=1e-5, err_msg=name)
+
+
+def test_first_is_0_where_it_is_not_given(session, x):
+    assert [value.name for value in session.get_inputs()] == ["x", "num_samples", "seed"]
+    given = session.run(SCORES, feeds(x, 5, 1, first=0))
+    np.testing.assert_array_equal(session.run(SCORES, feeds(x, 5, 1)), given)
+    assert (session.run(["elbo"], feeds(x, 5, 1, first=1))[0] != given[0]).all()
+
+
+def test_exactly_num_samples_draws_count(session, vae, x):
+    """Whatever the number of draws at once, which 256 / batch gives, leaves over."""
+    for batch, num_samples in [(1, 255), (1, 256), (1, 257), (3, 86), (9, 29)]:
+        score = session.run(["log_likelihood"], feeds(x[:batch], num_samples, 2))[0]
+        expected = vae.score(x[:batch], num_samples, 2)["log_likelihood"]
+        np.testing.assert_allclose(score, expected, rtol=1e-5)
+
+
+def test_data_without_density_score_minus_infinity(session, x):
+    elbo, _, _, log_likelihood = session.run(SCORES, feeds(x / 2 + 0.25, 5, 0))
+    assert (elbo == -np.inf).all()
+    assert (log_likelihood == -np.inf).all()
+
+
+def test_no_examples_have_no_scores(session, x):
+    assert [score.shape for score in session.run(SCORES, feeds(x[:0], 5, 0))] == [(0,)] * 4
+
+
+def test_memory_does_not_grow_with_the_draws(session, x):
+    """50,000 draws at once would need more than 100 MB."""
+    import resource
+
+    session.run(SCORES, feeds(x[:1], 100, 0))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    session.run(SCORES, feeds(x[:1], 50_000, 0))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # kB
+
+
+def test_the_reference_evaluator_scores_the_same(exported, session, x):
+    reference = ReferenceEvaluator(str(exported / "scorer.onnx"))
+    request = feeds(x, 30, -5)
+    computed = reference.run(SCORES, {**request, "first": np.array(0)})
+    np.testing.assert_allclose(computed, session.run(SCORES, request), rtol=1e-5)
+
+
+def test_the_graph_holds_each_weight_once_outside_the_loop(exported):
+    model = validate.load(exported / "scorer.onnx")
+    tensors = [tensor.SerializeToString() for tensor in model.graph.initializer]
+    assert len(set(tensors)) == len(tensors)
+    nodes = list(validate.operators(model))
+    assert len({node.name for node in nodes}) == len(nodes)
+    assert not any(node.op_type == "Constant" for node in nodes)
+    (loop,) = (node for node in nodes if node.op_type == "Loop")
+    assert not loop.attribute[0].g.initializer
+    outputs = [name for node in nodes for name in node.output]
+    assert len(set(outputs)) == len(outputs)
+
+
+def test_changed_scores_are_refused(vae, exported, tmp_path):
+    for file in exported.glob("*.onnx"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    model = onnx.load(tmp_path / "scorer.onnx")
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.shape == (3, 16) or values.shape == (16, 3):
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values * np.float32(1.1), tensor.name))
+    onnx.save(model, tmp_path / "scorer.onnx")
+    with pytest.raises(validate.ValidationError, match=r"scorer\.onnx, batch 1, .* differs from"):
+        validate.check(vae, tmp_path)

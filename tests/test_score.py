@@ -1,0 +1,120 @@
+"""vae.score: estimates from exactly the draws asked for, the same whatever way they are batched."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.special
+
+import keras_vae
+from keras_vae import noise
+
+SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
+
+
+@pytest.fixture(scope="module")
+def x(digits):
+    return digits[:5]
+
+
+@pytest.fixture
+def vae(make_vae):
+    return make_vae()
+
+
+def brute_force(vae, x, num_samples, seed):
+    """All draws at once, in float64 from the log-densities on."""
+    epsilon = noise.draws(seed, 0, len(x), 0, num_samples, vae.latent_dim)
+    qz_x = vae.posterior(x)
+    z = qz_x.mean + keras.ops.exp(qz_x.log_var / 2) * epsilon
+    log_px_z = vae.likelihood.log_prob(x, vae.x_params(z))
+    log_w = log_px_z + vae.prior.log_prob(z) - qz_x.log_prob(z)
+    log_px_z, log_w = (np.asarray(value, "float64") for value in (log_px_z, log_w))
+    kl = np.asarray(vae.prior.kl_divergence(qz_x, z), "float64")
+    log_likelihood = scipy.special.logsumexp(log_w, axis=0) - np.log(num_samples)
+    scores = (log_px_z.mean(0) - kl, -log_px_z.mean(0), kl, log_likelihood)
+    return dict(zip(SCORES, scores, strict=True))
+
+
+@pytest.mark.parametrize("num_samples", [1, 3, 300])
+@pytest.mark.parametrize("batch_size", [1, 7, 256])
+def test_scores_are_their_formulas(vae, x, num_samples, batch_size):
+    if num_samples == 300 and batch_size == 1:
+        num_samples = 30  # one z at a time is slow
+    score = vae.score(x, num_samples, seed=-3, batch_size=batch_size)
+    expected = brute_force(vae, x, num_samples, seed=-3)
+    assert list(score) == SCORES
+    for name in SCORES:
+        np.testing.assert_allclose(score[name], expected[name], rtol=1e-6, atol=1e-5)
+
+
+def test_an_example_has_its_score_whatever_stands_beside_it(vae, x):
+    whole = vae.score(x, 20, seed=5, first=2**33)
+    part = vae.score(x[3:4], 20, seed=5, first=2**33 + 3)
+    for name in SCORES:
+        np.testing.assert_allclose(part[name], whole[name][3:4], rtol=1e-6)
+
+
+def test_examples_and_seeds_have_noise_of_their_own(vae, x):
+    twice = vae.score(np.concatenate([x[:1], x[:1]]), 4, seed=0)["elbo"]
+    assert twice[0] != twice[1]
+    assert vae.score(x[:1], 4, seed=1)["elbo"] != twice[0]
+
+
+def test_more_draws_raise_the_estimate_and_leave_the_elbo(vae, digits):
+    x = digits[:200]
+    one, many = vae.score(x, 1), vae.score(x, 50)
+    means = [one["elbo"].mean(), one["log_likelihood"].mean(), many["log_likelihood"].mean()]
+    assert means[2] > max(means[:2])
+    assert (many["log_likelihood"] > many["elbo"]).all()
+    gap = many["elbo"] - one["elbo"]
+    assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(len(gap))  # seeds are fixed
+
+
+def test_the_elbo_is_minus_the_loss(vae, x):
+    epsilon = noise.draws(0, 0, len(x), 0, 1, vae.latent_dim)
+    loss = keras.ops.convert_to_numpy(vae.bound(x, epsilon).loss)
+    np.testing.assert_allclose(vae.score(x, 1)["elbo"], -loss, rtol=1e-6)
+
+
+def test_weights_far_below_the_least_float_are_summed(make_vae, x):
+    vae = make_vae(likelihood=keras_vae.distributions.Normal(scale=1e-3))  # log p(x|z) about -1e7
+    score = vae.score(x, 8)
+    assert (score["log_likelihood"] < -1e5).all()
+    assert np.isfinite(score["log_likelihood"]).all()
+
+
+def test_no_examples_have_no_scores(vae, x):
+    assert {name: value.shape for name, value in vae.score(x[:0]).items()} == dict.fromkeys(
+        SCORES, (0,)
+    )
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv"])
+def test_no_samples_have_the_shape_of_none(make_vae, architecture):
+    vae = make_vae(architecture)
+    assert vae.sample(0).shape == (0, 8, 8, 1)
+    assert vae.encode(np.zeros((0, 8, 8, 1)))[0].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_samples": 0}, "num_samples must be a whole number from 1 to 2.*31 - 1, got 0"),
+        ({"num_samples": 1.5}, "num_samples must be a whole number"),
+        ({"num_samples": 2**31}, "num_samples must be a whole number"),
+        ({"seed": 2**63}, "seed must be"),
+        ({"first": -1}, "first must be"),
+        ({"first": 2**44}, "first . count must be at most"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_requests_that_cannot_be_met_are_refused(vae, x, options, message):
+    with pytest.raises(ValueError, match=message):
+        vae.score(x, **options)
+
+
+def test_data_that_have_no_score_are_refused(make_vae, x):
+    with pytest.raises(ValueError, match=r"x must have shape \(batch, 8, 8, 1\)"):
+        make_vae().score(x[..., 0, 0])
+    with pytest.raises(ValueError, match="Bernoulli is for binary data"):
+        make_vae(likelihood="bernoulli").score(x)
