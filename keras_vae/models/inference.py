@@ -92,7 +92,8 @@ class Inference:
             densities = self._densities(x, qz_x, epsilon)
             log_px_z += densities.log_px_z.sum(axis=0)
             kl += size * densities.kl
-            log_w = np.logaddexp(log_w, np.logaddexp.reduce(densities.log_w, axis=0))
+            with np.errstate(invalid="ignore"):  # of a model that diverged
+                log_w = np.logaddexp(log_w, np.logaddexp.reduce(densities.log_w, axis=0))
         costs = {"reconstruction_loss": -log_px_z / num_samples, "kl_loss": kl / num_samples}
         log_likelihood = log_w - np.log(num_samples)
         return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
