@@ -198,6 +198,11 @@ def test_a_request_for_samples_out_of_range_is_refused(make_vae, request_):
         make_vae().sample(**request_)
 
 
+def test_more_samples_than_memory_holds_are_refused_with_another_way(make_vae):
+    with pytest.raises(ValueError, match=r"samples take .* GB, more .* in parts, as in sample\("):
+        make_vae().sample(2**43)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**31, 1.5, "a"])
 def test_a_seed_that_keras_cannot_use_is_refused(make_vae, seed):
     with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\*\*31 - 1"):

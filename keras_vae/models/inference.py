@@ -1,5 +1,7 @@
 """Encode, decode, reconstruct and sample: arrays in, arrays out, in batches of bounded memory."""
 
+import math
+
 import numpy as np
 from keras import ops
 
@@ -34,16 +36,39 @@ class Inference:
             seed: integer; sample i of a seed is always the same.
             temperature: factor of the noise; 1 draws from the prior, less draws nearer its middle.
             first: index of the first sample.
+
+        Raises:
+            ValueError: an argument is out of range, or so many samples do not fit into memory.
         """
         noise.check_draw(count, seed, temperature, first)
-        epsilon = noise.latent(seed, first, count, self.latent_dim)
+        check_batch_size(batch_size)
+        x_hat = self._empty(count)
+        for start in range(0, count, batch_size):
+            size = min(batch_size, count - start)
+            epsilon = self._noise(size, seed, temperature, first + start)
+            x_hat[start : start + size] = self._in_batches(
+                lambda epsilon: (self._x_hat(self.prior.transform(epsilon)),), batch_size, epsilon
+            )[0]
+        return x_hat
+
+    def _empty(self, count):
+        """Memory for `count` examples."""
+        shape = (count, *self.input_shape)
+        try:
+            return np.empty(shape, "float32")
+        except (MemoryError, ValueError) as error:
+            gigabytes = 4e-9 * math.prod(shape)
+            raise ValueError(
+                f"{count} samples take {gigabytes:.3g} GB, more than there is memory for: draw "
+                "them in parts, as in sample(1000, first=0), sample(1000, first=1000)"
+            ) from error
+
+    def _noise(self, count, seed, temperature, first):
         with np.errstate(over="ignore"):
-            epsilon = np.float32(temperature) * epsilon
+            epsilon = np.float32(temperature) * noise.latent(seed, first, count, self.latent_dim)
         if not np.isfinite(epsilon).all():
             raise ValueError(f"temperature {temperature} is more than float32 can hold")
-        return self._in_batches(
-            lambda epsilon: (self._x_hat(self.prior.transform(epsilon)),), batch_size, epsilon
-        )[0]
+        return epsilon
 
     def score(self, x, num_samples=100, seed=0, first=0, batch_size=256):
         """How well the model explains each example: estimates from `num_samples` draws of z.
