@@ -25,7 +25,7 @@ def about(vae, metrics):
         "opset": OPSET,
         "input_shape": list(vae.input_shape),
         "latent_dim": vae.latent_dim,
-        "likelihood": _describe(vae.likelihood),
+        "likelihood": {**_describe(vae.likelihood), "support": vae.likelihood.support},
         "prior": _describe(vae.prior),
         "known_answer": _known_answer(vae),
     }

@@ -1,0 +1,75 @@
+"""Arguments that cannot be served, refused in one line each."""
+
+import math
+import numbers
+
+import numpy as np
+
+
+def check_draw(count, seed, temperature, first):
+    """Refuse a request for samples that is out of range.
+
+    Raises:
+        ValueError: says which argument, what it is, and what it may be.
+
+    Example:
+
+    >>> check_draw(-1, seed=0, temperature=1.0, first=0)
+    Traceback (most recent call last):
+    ValueError: count must be a whole number >= 0, got -1
+    """
+    _check_range(count, seed, first)
+    if not isinstance(temperature, numbers.Real) or not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
+
+
+def check_score(count, num_samples, seed, first):
+    """Refuse a request for scores that is out of range.
+
+    Raises:
+        ValueError: says which argument, what it is, and what it may be.
+
+    Example:
+
+    >>> check_score(5, num_samples=0, seed=0, first=0)
+    Traceback (most recent call last):
+    ValueError: num_samples must be a whole number from 1 to 2**31 - 1, got 0
+    """
+    _check_range(count, seed, first)
+    if not isinstance(num_samples, numbers.Integral) or not 1 <= num_samples < 2**31:
+        raise ValueError(
+            f"num_samples must be a whole number from 1 to 2**31 - 1, got {num_samples!r}"
+        )
+
+
+def _check_range(count, seed, first):
+    for name, value in {"count": count, "first": first}.items():
+        if not isinstance(value, numbers.Integral) or value < 0:
+            raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
+    if first + count > 2**44:
+        raise ValueError(f"first + count must be at most 2**44, got {first + count}")
+    if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
+
+
+def checked_rows(name, array, shape):
+    """Return `array` as float32, (batch, *shape).
+
+    Raises:
+        ValueError: it has another shape, holds no numbers, or one that is not finite.
+
+    Example:
+
+    >>> checked_rows("z", [[1, 2]], (2,))
+    array([[1., 2.]], dtype=float32)
+    """
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}: use float32")
+    if array.shape[1:] != shape or not array.ndim:
+        want = ", ".join(map(str, shape))
+        raise ValueError(f"{name} must have shape (batch, {want}), got {array.shape}")
+    array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds values that are NaN or infinite")
+    return array

@@ -1,0 +1,126 @@
+"""python -m export.runtime BUNDLE --count 64 --seed 0 --out samples.png: sample a bundle."""
+
+import argparse
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import onnxruntime
+
+from . import pictures, sessions
+from .resumable import partial, resumable
+from .vae import OnnxVAE
+
+
+def main(arguments=None):
+    """Run the command line; return its exit status: 0, or 2 after one line that says what is wrong.
+
+    An array that was interrupted, status 130, or killed goes on by the same command.
+
+    Example:
+
+    >>> main(["nowhere", "--out", "samples.png"])
+    2
+    """
+    started = time.perf_counter()
+    options = _parser().parse_args(arguments)
+    out = Path(options.out)
+    draw = (options.count, options.seed, options.temperature, options.first)
+    try:
+        write = _writer(out)
+        write(OnnxVAE(options.bundle, precision=options.precision), out, *draw)
+    except OSError as error:
+        return _fail(f"cannot write {out}: {error.strerror or error}; {_left(out)}")
+    except MemoryError:
+        return _fail(f"out of memory; {_left(out)}")
+    except (ValueError, *sessions.ERRORS) as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        return _fail(f"interrupted; {_left(out)}", status=130)
+    seconds = time.perf_counter() - started
+    print(f"{options.count} samples of seed {options.seed} in {seconds:.2f} s: {out}")
+    return 0
+
+
+def _writer(out):
+    """The function that writes files of this suffix."""
+    writers = {".png": _write_picture, ".npy": _write_array}
+    if out.suffix.lower() not in writers:
+        raise ValueError(f"cannot write {out}: expected a name that ends in .png or .npy")
+    if not out.parent.is_dir():
+        raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
+    return writers[out.suffix.lower()]
+
+
+def _write_picture(vae, out, count, seed, temperature, first):
+    pictures.check_picture((count, *vae.input_shape))
+    pictures.write(vae.sample(count, seed, temperature, first), out)
+
+
+def _write_array(vae, out, count, seed, temperature, first):
+    vae.sample_stream(count, seed, temperature, first)  # refuses before there is a file
+    request = {
+        "seed": seed,
+        "first": first,
+        "count": count,
+        "temperature": temperature,
+        "sampler": vae.manifest["files"][vae.file("sampler")]["sha256"],
+        "chunk": vae.chunk,
+        "onnxruntime": onnxruntime.__version__,
+    }
+    with resumable(out, (count, *vae.input_shape), request) as rows:
+        if rows.done:
+            print(f"going on after {rows.done} of {count} samples: {out}", flush=True)
+        rest = (count - rows.done, seed, temperature, first + rows.done)
+        with closing(_shown(vae.sample_stream(*rest), rows.done, count)) as stream:
+            for x_hat in stream:
+                rows.append(x_hat)
+
+
+def _shown(stream, done, count):
+    """The arrays of `stream`, with a progress bar on a terminal."""
+    tqdm = _tqdm() if sys.stderr.isatty() else None
+    if tqdm is None:
+        yield from stream
+        return
+    with closing(stream), tqdm(total=count, initial=done, unit=" samples", unit_scale=True) as bar:
+        for x_hat in stream:
+            yield x_hat
+            bar.update(len(x_hat))
+
+
+def _tqdm():
+    try:
+        from tqdm import tqdm
+    except ImportError:  # then there is no bar
+        return None
+    return tqdm
+
+
+def _left(out):
+    if partial(out).exists():
+        return "the same command goes on where it stopped"
+    return "nothing is written"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        sys.exit(_fail(message))
+
+
+def _parser():
+    parser = _Parser(prog=f"python -m {__package__}", description="Sample an exported VAE.")
+    parser.add_argument("bundle", help="the folder that python -m export wrote")
+    parser.add_argument("--count", type=int, default=64, help="how many samples (64)")
+    parser.add_argument("--seed", type=int, default=0, help="which samples (0)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="spread of z (1.0)")
+    parser.add_argument("--first", type=int, default=0, help="index of the first sample (0)")
+    parser.add_argument("--precision", default="float32", help="float32, float16 or int8 (float32)")
+    parser.add_argument("--out", required=True, help="samples.png, or samples.npy of any length")
+    return parser
+
+
+def _fail(message, status=2):
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,98 @@
+"""Samples as one picture."""
+
+import math
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+from . import memory
+
+GAP = 2  # pixels between two examples
+
+
+def grid(x):
+    """Lay examples out as one uint8 picture, small ones enlarged.
+
+    Images (N, H, W, C) in [0, 1] stand side by side, grey or RGB; of other channels the first is
+    shown. Vectors (N, D) are the rows of a heat map from their least value to their greatest.
+
+    Raises:
+        ValueError: `x` holds no examples, too many, or has another shape.
+
+    Example:
+
+    >>> grid(np.zeros((4, 32, 32, 1))).shape
+    (134, 134)
+    """
+    check_picture(x.shape)
+    if x.ndim == 2:
+        x = ((x - x.min()) / (np.ptp(x) or 1))[None]
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.shape[-1] not in (1, 3):
+        x = x[..., :1]
+    zoom = _zoom(x.shape)
+    tiles = np.round(255 * np.clip(x, 0, 1)).astype(np.uint8)
+    tiles = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    tiles = np.pad(tiles, [(0, 0), (GAP, 0), (GAP, 0), (0, 0)], constant_values=128)
+    columns = math.ceil(math.sqrt(len(tiles)))
+    rows = math.ceil(len(tiles) / columns)
+    blank = np.full((rows * columns - len(tiles), *tiles.shape[1:]), 128, np.uint8)
+    tiles = np.concatenate([tiles, blank]).reshape(rows, columns, *tiles.shape[1:])
+    sheet = tiles.swapaxes(1, 2).reshape(rows * tiles.shape[2], columns * tiles.shape[3], -1)
+    return np.pad(sheet, [(0, GAP), (0, GAP), (0, 0)], constant_values=128).squeeze()
+
+
+def check_picture(shape):
+    """Refuse data of which `grid` can make no picture, before they are drawn.
+
+    Raises:
+        ValueError: names the way out.
+
+    Example:
+
+    >>> check_picture((64, 28, 28, 1))
+    """
+    if len(shape) not in (2, 3, 4) or not shape[0]:
+        raise ValueError(
+            f"cannot draw data of shape {shape} as a picture, expected images or vectors and "
+            "count >= 1: write numbers instead, --out samples.npy"
+        )
+    floats = 4 * math.prod(shape)
+    pixels = math.prod(shape) * (_zoom(shape) ** 2 if len(shape) > 2 else 1)
+    memory.check_fits(shape[0], 3 * (floats + pixels))  # each stage of `grid` holds up to three
+
+
+def write(x, path):
+    """Write samples as a picture, whole or not at all.
+
+    Args:
+        x: as for `grid`.
+        path: a name that ends in .png.
+
+    Raises:
+        ValueError: the data are no images, or Pillow is not installed.
+        OSError: the folder is missing, cannot be written, or is full.
+    """
+    path, picture = Path(path), _pillow().fromarray(grid(x))
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        with temporary.open("xb") as file:
+            picture.save(file, format="PNG")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _zoom(shape):
+    return max(1, 64 // max(shape[1:3]))
+
+
+def _pillow():
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ValueError("a picture needs Pillow: install it, or use --out samples.npy") from error
+    return Image

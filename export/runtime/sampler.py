@@ -1,0 +1,51 @@
+"""sampler.onnx: draw from it, and know whether this runtime draws what the model's does."""
+
+import numpy as np
+import onnxruntime
+
+
+def draw(session, seed, first, count, temperature):
+    """Return z (count, latent_dim) and x_hat (count, *input_shape) of sampler.onnx.
+
+    Raises:
+        ValueError: the temperature is more than float32 can hold.
+    """
+    z, x_hat = _run(session, seed, first, count, temperature)
+    if not np.isfinite(z).all():
+        raise ValueError(f"temperature {temperature} is more than float32 can hold")
+    return z, x_hat
+
+
+def _run(session, seed, first, count, temperature):
+    feeds = {"seed": seed, "first": first, "count": count}
+    feeds = {name: np.array(value, np.int64) for name, value in feeds.items()}
+    with np.errstate(over="ignore"):  # `draw` looks at what comes of it
+        feeds["temperature"] = np.array(temperature, np.float32)
+    return session.run(["z", "x_hat"], feeds)
+
+
+def check_known_answer(session, known, path):
+    """Draw the known z again, and refuse a runtime that draws another.
+
+    Args:
+        session: of sampler.onnx.
+        known: the manifest's `known_answer`: `seed` and `first` in decimal, `count`, the `z` of
+            temperature 1, and `tolerance`, the largest difference allowed.
+        path: the bundle, for the message.
+
+    Raises:
+        ValueError: z differs, or `known` is not of that form.
+    """
+    try:
+        seed, first, count = (int(known[name]) for name in ("seed", "first", "count"))
+        want, tolerance = np.array(known["z"], np.float32), float(known["tolerance"])
+        got, _ = _run(session, seed, first, count, temperature=1.0)
+        gap = np.abs(got - want.reshape(got.shape)).max()
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path}: known_answer was cut short or changed: {error}") from error
+    if not gap <= tolerance:
+        raise ValueError(
+            f"onnxruntime {onnxruntime.__version__} with {', '.join(session.get_providers())} "
+            f"draws other samples than those of {path} (z differs by {gap:.2g}, at most "
+            f"{tolerance:g} is allowed): use another version of onnxruntime or another provider"
+        )

@@ -1,0 +1,59 @@
+"""An ONNX file of a bundle as an onnxruntime session."""
+
+import hashlib
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state
+
+from .manifest import METADATA, read_bytes
+
+CPU = "CPUExecutionProvider"
+ERRORS = tuple(
+    error
+    for error in vars(onnxruntime_pybind11_state).values()
+    if isinstance(error, type) and issubclass(error, Exception)
+)
+
+
+def load(path, entry, providers, shapes):
+    """Return the session of an ONNX file, once it is known to be the file meant.
+
+    Args:
+        path: the file.
+        entry: what the manifest says of it: `sha256`, `bytes`.
+        providers: onnxruntime's execution providers.
+        shapes: the shape of one example, for the inputs and outputs to be looked at, by name.
+
+    Raises:
+        ValueError: the file is missing, damaged, foreign, or of another model.
+    """
+    data = read_bytes(path)
+    if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+        raise ValueError(
+            f"{path} is not the file that the manifest describes ({len(data)} bytes, expected "
+            f"{entry.get('bytes')}): it was cut short or changed; copy or export it again"
+        )
+    try:
+        session = onnxruntime.InferenceSession(data, _options(providers), providers=providers)
+    except ERRORS as error:
+        raise ValueError(f"{path} cannot be loaded: {' '.join(str(error).split())}") from error
+    if METADATA not in session.get_modelmeta().custom_metadata_map:
+        raise ValueError(f"{path} was not written by keras-vae: export the model again")
+    found = {value.name: value.shape for value in session.get_inputs() + session.get_outputs()}
+    for name, shape in shapes.items():
+        if name not in found or tuple(found[name][1:]) != shape:
+            raise ValueError(f"{path} has {name} of {found.get(name)}, the manifest says {shape}")
+    return session
+
+
+def on_cpu(providers):
+    """Whether all that these providers compute with is the CPU."""
+    return {name if isinstance(name, str) else name[0] for name in providers} == {CPU}
+
+
+def _options(providers):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if on_cpu(providers):
+        options.intra_op_num_threads = 1  # the workers are the threads: benchmarks/sampling.py
+    return options

@@ -1,0 +1,206 @@
+"""OnnxVAE: a bundle as an object."""
+
+import math
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from . import manifest, memory, sampler, sessions
+from .checks import check_draw, check_score, checked_rows
+from .pool import cores, in_order
+
+CHUNK, CHUNK_VALUES = 512, 2**15  # examples and their numbers, at once: benchmarks/sampling.py
+
+
+class OnnxVAE:
+    """x_hat = E[p(x|z)], z from the prior: a trained VAE, without Keras.
+
+    For serving and for sharing: it starts in a fraction of a second. Each ONNX file is loaded
+    when it is first needed, after its checksum is compared with the manifest; a runtime that
+    draws other samples than the model's is refused. Whatever is asked for is computed in chunks,
+    by as many threads as there are cores.
+
+    Args:
+        path: the bundle, a folder written by `vae.export(path)` or `python -m export`.
+        providers: onnxruntime's execution providers; the CPU if not given.
+        precision: `"float32"`, or one that the bundle was exported in too: `"float16"`, `"int8"`.
+
+    Raises:
+        ValueError: the folder is missing, is no bundle, holds a damaged or foreign file, or
+            none of that precision.
+
+    Example:
+
+    >>> import keras_vae, tempfile
+    >>> folder = tempfile.mkdtemp() + "/bundle"
+    >>> keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2).export(folder)
+    >>> vae = OnnxVAE(folder)
+    >>> vae.sample(3, seed=7).shape
+    (3, 4, 4, 1)
+    >>> mean = sum(x_hat.sum(0) for x_hat in vae.sample_stream(10000)) / 10000
+    """
+
+    def __init__(self, path, providers=None, precision="float32"):
+        self.path = Path(path)
+        self.manifest = manifest.read(self.path)
+        self.input_shape = tuple(self.manifest["input_shape"])
+        self.latent_dim = self.manifest["latent_dim"]
+        self.precision = precision
+        self.file("sampler")  # refuses a precision that is not there
+        self._providers = providers or [sessions.CPU]
+        self._workers = cores() if sessions.on_cpu(self._providers) else 1
+
+    def sample(self, count, seed=0, temperature=1.0, first=0):
+        """Draw x_hat for `count` samples of the prior: (count, *input_shape), float32.
+
+        Sample i of a seed is one and the same image, whatever `first` and `count` it is drawn by.
+
+        Args:
+            count: how many samples.
+            seed: integer in [-2**63, 2**63).
+            temperature: the standard deviation of z; less than 1 draws more typical samples.
+            first: index of the first sample.
+
+        Raises:
+            ValueError: an argument is out of range, or so many samples do not fit into memory.
+        """
+        stream = self.sample_stream(count, seed, temperature, first)
+        size = 4 * count * math.prod(self.input_shape)
+        memory.check_fits(count, size)
+        try:
+            x_hat = np.empty((count, *self.input_shape), np.float32)
+        except MemoryError as error:
+            raise ValueError(memory.refusal(count, size)) from error
+        for rows, values in zip(self._chunks(count), stream, strict=True):
+            x_hat[rows] = values
+        return x_hat
+
+    def sample_stream(self, count, seed=0, temperature=1.0, first=0):
+        """Iterate over what `sample` draws, in order, in arrays (n, *input_shape), float32.
+
+        Takes no more memory for a billion samples than for a thousand.
+
+        Args:
+            count, seed, temperature, first: as in `sample`.
+
+        Raises:
+            ValueError: at once, if an argument is out of range.
+        """
+        check_draw(count, seed, temperature, first)
+        session = self._sampler
+
+        def x_hat(rows):
+            size = rows.stop - rows.start
+            return sampler.draw(session, seed, first + rows.start, size, temperature)[1]
+
+        return in_order(x_hat, self._chunks(count), self._workers)
+
+    def encode(self, x):
+        """Return z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
+
+        Args:
+            x: examples, (B, *input_shape), scaled as the training data was.
+
+        Raises:
+            ValueError: `x` has another shape, holds no numbers, or a NaN.
+        """
+        x = checked_rows("x", x, self.input_shape)
+        return self._run(self._encoder, len(x), lambda rows: {"x": x[rows]})
+
+    def decode(self, z):
+        """Return x_hat, the mean of p(x|z): (B, *input_shape), float32.
+
+        Args:
+            z: latents, (B, latent_dim).
+
+        Raises:
+            ValueError: `z` has another shape, holds no numbers, or a NaN.
+        """
+        z = checked_rows("z", z, (self.latent_dim,))
+        return self._run(self._decoder, len(z), lambda rows: {"z": z[rows]})[0]
+
+    def score(self, x, num_samples=100, seed=0, first=0):
+        """How well the model explains each example, from `num_samples` draws of z each.
+
+        The numbers of `keras_vae.VAE.score`: the same seed gives the same, in any chunks.
+
+        Args:
+            x: examples, (B, *input_shape), scaled as the training data was.
+            num_samples: draws of z for each example, K, at least 1.
+            seed: integer in [-2**63, 2**63).
+            first: index of the first example, for data that are scored in parts.
+
+        Returns:
+            A dictionary of arrays (B,), float32, in nats: `elbo` = -`reconstruction_loss` -
+            `kl_loss`, and `log_likelihood`, log (1/K) sum p(x, z_k) / q(z_k|x), z_k from q(z|x).
+
+        Raises:
+            ValueError: an argument is out of range, or an example has no density.
+        """
+        x = checked_rows("x", x, self.input_shape)
+        check_score(len(x), num_samples, seed, first)
+
+        def feeds(rows):
+            scalars = {"num_samples": num_samples, "seed": seed, "first": first + rows.start}
+            return {"x": x[rows], **{n: np.array(v, np.int64) for n, v in scalars.items()}}
+
+        names = [output.name for output in self._scorer.get_outputs()]
+        scores = dict(zip(names, self._run(self._scorer, len(x), feeds), strict=True))
+        outside = np.isneginf(scores["log_likelihood"])
+        if outside.any():
+            raise ValueError(
+                f"x[{outside.argmax()}] holds values without density: this model is for "
+                f"{self.manifest['likelihood']['support']}, prepared as the training data was"
+            )
+        return scores
+
+    @cached_property
+    def chunk(self):
+        """How many examples are computed at once: a power of two, the same on every machine."""
+        fitting = max(1, CHUNK_VALUES // math.prod(self.input_shape))
+        return min(CHUNK, 1 << fitting.bit_length() - 1)
+
+    @cached_property
+    def _encoder(self):
+        return self._session("encoder", x=self.input_shape)
+
+    @cached_property
+    def _decoder(self):
+        return self._session("decoder", z=(self.latent_dim,))
+
+    @cached_property
+    def _sampler(self):
+        session = self._session("sampler", z=(self.latent_dim,))
+        if "known_answer" in self.manifest:
+            sampler.check_known_answer(session, self.manifest["known_answer"], self.path)
+        return session
+
+    @cached_property
+    def _scorer(self):
+        return self._session("scorer", x=self.input_shape)
+
+    def file(self, stem):
+        """The name of the file that is used of `"encoder"`, `"decoder"`, and so on."""
+        return manifest.file_name(self.manifest, stem, self.precision)
+
+    def _session(self, stem, **shapes):
+        name = self.file(stem)
+        entry = self.manifest["files"].get(name, {})
+        return sessions.load(self.path / name, entry, self._providers, shapes)
+
+    def _run(self, session, count, feeds):
+        """Run a session on `feeds(rows)`, chunk by chunk; return its outputs, whole."""
+        outputs = session.get_outputs()
+        results = [np.empty((count, *output.shape[1:]), np.float32) for output in outputs]
+        values = in_order(
+            lambda rows: session.run(None, feeds(rows)), self._chunks(count), self._workers
+        )
+        for rows, chunk in zip(self._chunks(count), values, strict=True):
+            for result, value in zip(results, chunk, strict=True):
+                result[rows] = value
+        return tuple(results)
+
+    def _chunks(self, count):
+        size = self.chunk
+        return (slice(start, min(start + size, count)) for start in range(0, count, size))

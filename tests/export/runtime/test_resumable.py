@@ -1,0 +1,213 @@
+"""An array that a kill interrupts goes on, and becomes the one it would have been."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.runtime import resumable as module
+from export.runtime.resumable import partial, resumable
+
+ROOT = Path(__file__).parents[3]
+KILLED_AT_EVERY_LINE = """
+import os, sys, threading
+from pathlib import Path
+import numpy as np
+from export.runtime import resumable as module
+
+module.INTERVAL = 0
+path = Path(sys.argv[1])
+
+def fill():
+    with module.resumable(path, (5, 2), {"a": 1}) as rows:
+        for i in range(rows.done, 5):
+            rows.append(np.full((1, 2), i + 1))
+
+def run_until(line):
+    left = [line]
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename != module.__file__:
+            return None
+        left[0] -= event == "line"
+        if not left[0]:
+            os._exit(9)
+        return trace
+    sys.settrace(trace)
+    fill()
+    os._exit(0)
+
+line, status = 0, 9
+while status:
+    line += 1
+    pid = os.fork()
+    if not pid:
+        run_until(line)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status in (0, 9)
+    fill()
+    assert np.load(path).tolist() == [[i, i] for i in range(1, 6)], line
+    assert os.listdir(path.parent) == [path.name], line
+    path.unlink()
+print(line)
+"""
+
+
+def fill(path, count=10, until=None, error=KeyboardInterrupt, **request):
+    """Write 1, 2, 3 ... row by row; how many rows were there before."""
+    with resumable(path, (count, 2), {"a": 1, **request}) as rows:
+        begin = rows.done
+        for i in range(begin, count):
+            if i == until:
+                raise error
+            rows.append(np.full((1, 2), i + 1))
+    return begin
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "x.npy"
+
+
+@pytest.fixture
+def begun(path):
+    """A file whose first four rows are written."""
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, until=4)
+    return path
+
+
+def assert_whole(path):
+    np.testing.assert_array_equal(np.load(path), np.repeat(np.arange(1, 11)[:, None], 2, axis=1))
+    assert [file.name for file in path.parent.iterdir()] == ["x.npy"]
+
+
+def test_kill_at_any_line_changes_nothing_in_the_end(path):
+    command = [sys.executable, "-c", KILLED_AT_EVERY_LINE, str(path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) > 50
+
+
+def test_goes_on_where_it_stopped(begun):
+    assert not begun.exists()
+    assert fill(begun) == 4
+    assert_whole(begun)
+
+
+def test_is_the_file_that_numpy_writes(path):
+    fill(path)
+    assert_whole(path)
+    np.save(path.with_name("y.npy"), np.load(path))
+    assert path.read_bytes() == path.with_name("y.npy").read_bytes()
+
+
+def test_array_of_no_rows_is_written(path):
+    fill(path, count=0)
+    assert np.load(path).shape == (0, 2)
+
+
+@pytest.mark.parametrize("change", [{"a": 2}, {"count": 9}, {"b": 1}])
+def test_another_request_starts_afresh(begun, change):
+    assert fill(begun, **change) == 0
+
+
+def more_done(text):
+    return text.replace('"done": 4', '"done": 5')
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda text: "", lambda text: text[:-9], lambda text: "[]", lambda text: "{}", more_done],
+)
+def test_damaged_record_starts_afresh(begun, damage):
+    record = partial(begun) / "record.json"
+    changed = damage(record.read_text())
+    assert changed != record.read_text()
+    record.write_text(changed)
+    assert fill(begun) == 0
+    assert_whole(begun)
+
+
+def test_record_of_another_version_starts_afresh(begun, monkeypatch):
+    monkeypatch.setattr(module, "RECORD_VERSION", 2)
+    assert fill(begun) == 0
+    assert_whole(begun)
+
+
+@pytest.mark.parametrize("size", [None, 0, 150])
+def test_array_that_was_cut_short_starts_afresh(begun, size):
+    array = partial(begun) / "array.npy"
+    array.unlink() if size is None else os.truncate(array, size)
+    assert fill(begun) == 0
+    assert_whole(begun)
+
+
+def test_record_stands_only_for_rows_on_the_disk(begun):
+    done = json.loads((partial(begun) / "record.json").read_text())["done"]
+    written = np.load(partial(begun) / "array.npy")
+    assert done == 4
+    assert written[:done, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_second_run_at_once_is_refused_and_the_first_goes_on(path):
+    with resumable(path, (2, 2), {}) as rows:
+        rows.append(np.ones((1, 2)))
+        with pytest.raises(ValueError, match=r"another run is writing .*x\.npy: wait for it"):
+            fill(path)
+        rows.append(np.ones((1, 2)))
+    assert np.load(path).tolist() == [[1, 1], [1, 1]]
+    assert [file.name for file in path.parent.iterdir()] == ["x.npy"]
+
+
+def test_system_without_locks_does_without(path, monkeypatch):
+    monkeypatch.setattr(module, "fcntl", None)
+    fill(path)
+    assert_whole(path)
+
+
+def test_failure_leaves_nothing(path):
+    with pytest.raises(ValueError, match="bad"):
+        fill(path, until=4, error=ValueError("bad"))
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), MemoryError(), OSError(5, "disk trouble")])
+def test_what_is_done_outlives_an_error_that_may_pass(path, error):
+    with pytest.raises(type(error)):
+        fill(path, until=4, error=error)
+    assert fill(path) == 4
+    assert_whole(path)
+
+
+def test_interruption_before_the_first_row_leaves_nothing(path):
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, until=0)
+    assert not list(path.parent.iterdir())
+
+
+def test_what_stood_there_stays_until_the_end(begun):
+    begun.write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        fill(begun, until=7)
+    assert begun.read_text() == "before"
+    assert fill(begun) == 7
+    assert_whole(begun)
+
+
+def test_target_that_is_a_folder_is_refused(path):
+    path.mkdir()
+    with pytest.raises(ValueError, match=r"x\.npy: it is there and is no file"):
+        fill(path)
+
+
+def test_too_little_space_is_known_beforehand(path, monkeypatch):
+    usage = shutil.disk_usage(path.parent)._replace(free=79)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(OSError, match="are needed, and"):
+        fill(path)
+    assert not list(path.parent.iterdir())
