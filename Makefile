@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup export train test lint format check lock wheel wheel-check clean
+.PHONY: help setup export train test conformance lint format check lock wheel wheel-check clean
 
 STARTED := $(shell date +%s)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -35,6 +35,8 @@ FLAGS_mnist := --architecture conv --likelihood bernoulli --binarize dynamic \
 FLAGS_fashion_mnist := --architecture conv --likelihood normal --latent-dim 16 --epochs 10
 FLAGS_cifar10 := --architecture conv --likelihood normal --latent-dim 64 --epochs 20
 TRAIN_FLAGS = $(FLAGS_$(NAME))
+CONFORMANCE := build/conformance
+RUNNERS := $(INSTALLED) $(addprefix $(CONFORMANCE)/,python/.locked node/.locked openvino)
 PYTEST_FLAGS = -n 2 --dist loadfile
 LOCK_FLAGS =
 
@@ -48,6 +50,9 @@ define make-venv
   echo "error: $(PYTHON) cannot make a virtual environment;" \
     "on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 endef
+
+compile-lock = build/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-config --custom-compile-command "make lock" --quiet $(LOCK_FLAGS)
 
 help:  ## Show this list
 	@echo "keras-vae: train a VAE with model.fit, ship it as ONNX."
@@ -98,6 +103,35 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run every test and every docstring example
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
+conformance: $(RUNNERS) $(filter $(TRAINED),$(MODEL))  ## Draw the same samples in every runtime and compare
+	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
+	  && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "==> chromium is missing: apt-get install chromium"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq -y --no-install-recommends chromium; } >/dev/null \
+	  || echo "apt-get failed; the table comes without a browser"; fi
+	@echo "==> export $(MODEL) to $(OUT)"
+	$(PY) -m export $(MODEL) --out $(OUT)
+	@echo "==> run $(OUT) in every runtime"
+	@$(PY) -m tests.conformance.driver $(MODEL) $(OUT)
+
+$(CONFORMANCE)/python/.locked: tests/conformance/requirements.lock
+	$(call make-venv,$(@D))
+	$(@D)/bin/python -m pip install --require-hashes -r $<
+	@touch $@
+
+# Without npm or a C++ compiler the table says so, and holds the other rows.
+$(CONFORMANCE)/node/.locked: $(addprefix tests/conformance/,package.json package-lock.json .npmrc)
+	@mkdir -p $(@D) && rm -f $@ && cp $^ $(@D)
+	@if command -v npm >/dev/null; then echo "==> the locked Node packages"; cd $(@D) \
+	  && { npm ci --no-audit --no-fund && touch $(@F) || echo "npm ci failed"; }; fi
+
+$(CONFORMANCE)/openvino: tests/conformance/runners/with_openvino.cpp $(CONFORMANCE)/python/.locked
+	@if command -v $(CXX) >/dev/null; then echo "==> compile $<"; \
+	  wheel=$$($(CONFORMANCE)/python/bin/python -c "import openvino; print(openvino.__path__[0])"); \
+	  $(CXX) -std=c++17 -O2 -isystem "$$wheel/include" $< "$$wheel"/libs/libopenvino.so.* \
+	    -Wl,-rpath,"$$wheel/libs" -o $@ || echo "$(CXX) failed"; fi
+
 lint: $(INSTALLED)  ## Check the code, its format, and that imports run downward only
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -109,12 +143,12 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended
 
 check: lint test  ## Everything that CI runs
 
-lock:  ## Rewrite requirements.lock from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
+lock:  ## Rewrite the locks from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
 	$(call make-venv,build/lock)
 	build/lock/bin/python -m pip install uv
-	build/lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-config --custom-compile-command "make lock" $(LOCK_FLAGS) \
-	  --output-file requirements.lock --quiet
+	$(compile-lock) pyproject.toml --group dev --output-file requirements.lock
+	$(compile-lock) --group conformance --constraint requirements.lock \
+	  --output-file tests/conformance/requirements.lock
 
 wheel: $(INSTALLED)  ## Build the wheel into dist/
 	rm -rf build/lib dist

@@ -1,0 +1,149 @@
+"""The requests put to every runtime, and what NumPy and Keras answer.
+
+The folder of requests holds the graphs, `arrays.bin`, which is little-endian arrays one after
+another, and `requests.tsv`, with a line for each array, so that a program in any language can read
+it without a library:
+
+    request   its number, from 0
+    graph     the file to run, in this folder
+    samples   how many samples it decodes
+    role      input or output; a request without outputs is to be timed
+    name      of the input or output
+    type      int64 or float32
+    shape     such as 64,8; a scalar has "-"
+    offset    of the first byte in arrays.bin
+    bytes     how many
+
+`z.onnx` is the part of `sampler.onnx` that makes z: what counts too large for memory are put to,
+and what a runtime is put to that takes hours for images.
+"""
+
+import itertools
+import shutil
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import onnx
+
+from keras_vae import noise
+
+SAMPLER, PART, SCORER = "sampler.onnx", "z.onnx", "scorer.onnx"
+COLUMNS = ("request", "graph", "samples", "role", "name", "type", "shape", "offset", "bytes")
+RANDOM = np.random.default_rng(0).integers(-(2**63), 2**63, 3).tolist()
+SEEDS = (0, 1, -1, 2**31, 2**32, 2**63 - 1, -(2**63), *RANDOM)
+FIRSTS = (0, 7, 2**31 - 3, 2**32 - 2, 2**40)
+DRAWS = (  # seed, first, count, temperature; no samples give empty outputs
+    (0, 0, 0, 1.0),
+    (-1, 2**40, 0, 1.0),
+    (0, 0, 1000, 1.0),
+    (-1, 2**40, 1000, 1.0),
+    (1, 2**31 - 3, 2, 1.0),
+    (2**31 - 1, 7, 64, 1.0),
+    (-(2**31), 7, 64, 1.0),
+    (0, 0, 64, 0.5),
+    (RANDOM[0], 2**40, 64, 0.5),
+)
+MANY = (7, 0, 100_000, 1.0)
+MANY_VALUES = 2**24  # images of so many values go through the whole of sampler.onnx
+TIMED = (1024, 4)  # the second for a runtime that takes minutes for the first
+ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """Inputs of a graph, and the outputs that they must give; without outputs it is to be timed."""
+
+    graph: str
+    samples: int
+    inputs: dict
+    outputs: dict = field(default_factory=dict)
+
+    @property
+    def narrow(self):
+        """Whether the seed and each sample index fit into int32.
+
+        Example:
+
+        >>> [draw("z.onnx", seed, 2**31 - 3, 3).narrow for seed in (-1, 2**31)]
+        [True, False]
+        """
+        seed, first, count = (int(self.inputs.get(n, 0)) for n in ("seed", "first", "count"))
+        return -(2**31) <= seed < 2**31 and first + count <= 2**31
+
+    def __str__(self):
+        scalars = [f"{name}={value}" for name, value in self.inputs.items() if not value.shape]
+        return f"{self.graph} {' '.join(scalars)}"
+
+
+def draw(graph, seed, first, count, temperature=1.0, **outputs):
+    """A request of `sampler.onnx`, or of its part."""
+    integers = {"seed": seed, "first": first, "count": count}
+    inputs = {name: np.array(value, np.int64) for name, value in integers.items()}
+    inputs["temperature"] = np.array(temperature, np.float32)
+    return Request(graph, count if graph == SAMPLER else 0, inputs, outputs)
+
+
+def requests(vae, scored):
+    """Every request, in order.
+
+    Args:
+        vae: the Keras model.
+        scored: whether the bundle holds `scorer.onnx`.
+    """
+    counts = itertools.cycle((64, 1))
+    grid = ((*pair, next(counts), 1.0) for pair in itertools.product(SEEDS, FIRSTS))
+    draws = [*grid, *DRAWS]
+    few = [*draws, MANY] if MANY[2] * np.prod(vae.input_shape) <= MANY_VALUES else draws
+    return [
+        *(draw(SAMPLER, *d, z=_z(vae, *d), x_hat=_x_hat(vae, *d)) for d in few),
+        *(draw(PART, *d, z=_z(vae, *d)) for d in [*draws, MANY]),
+        *(draw(SAMPLER, 0, 0, count) for count in TIMED),
+        *([_score(vae, 16, 100), _score(vae, 2, 2)] if scored else []),
+    ]
+
+
+def _z(vae, seed, first, count, temperature):
+    epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
+    return keras.ops.convert_to_numpy(vae.prior.transform(epsilon))
+
+
+def _x_hat(vae, seed, first, count, temperature):
+    return vae.sample(count, seed=seed, temperature=temperature, first=first)
+
+
+def _score(vae, batch, num_samples):
+    x = vae.sample(batch, seed=3)
+    x = x if keras.ops.all(vae.likelihood.in_support(x)) else np.round(x)
+    integers = {"num_samples": np.array(num_samples), "seed": np.array(7)}
+    scores = vae.score(x, num_samples=num_samples, seed=7)
+    outputs = {name: np.asarray(value, np.float32) for name, value in scores.items()}
+    return Request(SCORER, batch * num_samples, {"x": x, **integers}, outputs)
+
+
+def write(folder, bundle, requests):
+    """Write the requests and their graphs into `folder`, in place of what stood there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for graph in {request.graph for request in requests} - {PART}:
+        shutil.copy(bundle / graph, folder)
+    whole = onnx.utils.Extractor(onnx.load(bundle / SAMPLER))
+    part = whole.extract_model(["seed", "first", "count", "temperature"], ["z"])
+    del part.graph.value_info[:]  # the extractor names the inputs there too, and tract refuses them
+    onnx.save(part, folder / PART)
+    with open(folder / "arrays.bin", "wb") as arrays:
+        lines = [COLUMNS, *_lines(requests, arrays)]
+    text = "".join("\t".join(map(str, line)) + "\n" for line in lines)
+    (folder / "requests.tsv").write_text(text)
+
+
+def _lines(requests, arrays):
+    for number, request in enumerate(requests):
+        for role, named in (("input", request.inputs), ("output", request.outputs)):
+            for name, array in named.items():
+                shape = ",".join(map(str, array.shape)) or "-"
+                data = array.astype(array.dtype.newbyteorder("<")).tobytes()
+                place = (arrays.tell(), len(data))
+                about = (number, request.graph, request.samples, role, name)
+                yield *about, array.dtype.name, shape, *place
+                arrays.write(data + bytes(-len(data) % ALIGNMENT))
