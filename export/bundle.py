@@ -6,7 +6,9 @@ import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from export import card, convert, runtime, sampler, scorer, validate
+import onnx
+
+from export import card, convert, quantize, runtime, sampler, scorer, validate, variants
 from export import manifest as manifests
 
 GRAPHS = {
@@ -18,7 +20,17 @@ GRAPHS = {
 GENERATED = {"manifest.json", "README.md", "samples.png"}
 
 
-def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda message: None):
+def write(
+    vae,
+    path,
+    tolerance=validate.TOLERANCE,
+    metrics=None,
+    precision=(),
+    x=None,
+    budget=variants.BUDGET,
+    data=None,
+    say=lambda message: None,
+):
     """Export a VAE into the folder `path`, once it is proved to agree with Keras.
 
     Everything is written into a temporary folder beside `path` and checked there; then the two
@@ -30,11 +42,15 @@ def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda mess
         tolerance: the largest difference from Keras allowed.
         metrics: what is known of the model, for the manifest: `data`, its name, and `test`, with
             `elbo` and `standard_error` in nats per example.
+        precision: `"float16"`, `"int8"`, or both: variants to write beside the float32 files.
+        x, budget, data: held-out examples to judge the variants by, what they may cost in nats per
+            example, and what the examples are called: see `variants.Trial`.
         say: called with a line of progress now and then.
 
     Raises:
-        ValidationError: a file differs from the Keras model.
-        ValueError: `path` holds something else than a bundle, or the model cannot be exported.
+        ValidationError: a file differs from the Keras model, or a variant costs too much.
+        ValueError: `path` holds something else than a bundle, the model cannot be exported, or
+            another argument is wrong.
         OSError: the folder cannot be written, or the disk is full.
 
     Example:
@@ -49,30 +65,48 @@ def write(vae, path, tolerance=validate.TOLERANCE, metrics=None, say=lambda mess
     """
     path = Path(path).resolve()
     _check_target(path)
+    trial = variants.Trial(vae, precision, x, budget, data)
     with _replacing(path) as folder:
-        _fill(folder, convert.float32(vae), tolerance, metrics, say)
+        _fill(folder, convert.float32(vae), tolerance, metrics, trial, say)
 
 
-def _fill(folder, vae, tolerance, metrics, say):
+def _fill(folder, vae, tolerance, metrics, trial, say):
     about = manifests.about(vae, metrics)
     say("converting the model to ONNX")
     parts = convert.parts(vae)
-    files = {name: _save(make(parts), folder / name, about) for name, make in GRAPHS.items()}
+    files = _save_all(parts, folder, about)
     say("comparing with Keras, on batches of 1 to 257 and on extreme latents")
     gaps = validate.check(vae, folder, tolerance)
-    manifest = {**about, "files": files, "validation": manifests.validation(gaps, tolerance)}
+    for name in trial.precisions:
+        say(f"making the {name} files")
+        variant = quantize.PRECISIONS[name](parts)
+        files |= _save_all(variant, folder, {**about, "precision": name})
+        validate.check_variant(vae, folder, name, tolerance)
+    manifest = {
+        **about,
+        "files": files,
+        "validation": manifests.validation(gaps, tolerance),
+        "precisions": trial.judge(folder, say),
+    }
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     say("sampling")
     runtime.write(runtime.OnnxVAE(folder).sample(64), folder / "samples.png")
     _write_text(folder / "README.md", card.text(manifest))
 
 
+def _save_all(parts, folder, about):
+    """Write the graphs that the parts make; return what the manifest says of the files."""
+    ending = f".{about['precision']}.onnx" if "precision" in about else ".onnx"
+    graphs = {name.replace(".onnx", ending): make(parts) for name, make in GRAPHS.items()}
+    return {name: _save(model, folder / name, about) for name, model in graphs.items()}
+
+
 def _save(model, path, about):
-    entry = model.metadata_props.add()
-    entry.key, entry.value = runtime.METADATA, json.dumps(about)
+    onnx.helper.set_model_props(model, {runtime.METADATA: json.dumps(about)})
     data = model.SerializeToString(deterministic=True)
     path.write_bytes(data)
     return {
+        "precision": about.get("precision", "float32"),
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
         "inputs": {value.name: _shape(value) for value in model.graph.input},

@@ -17,7 +17,8 @@ from export import report, runtime
 def main(arguments=None):
     """Run the command line and return its exit status.
 
-    0: the bundle is written. 1: a file differs from the Keras model, and nothing is written.
+    0: the bundle is written. 1: a file differs from the Keras model, or one of lower precision
+    costs more than the budget, and nothing is written.
     2: the model cannot be read or exported, or the folder cannot be written. For 1 and 2 one
     line on stderr says why, and what stood in the folder before still stands there.
 
@@ -30,15 +31,14 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     model, out = Path(options.model), Path(options.out)
     try:
-        if not 0 <= options.tolerance < float("inf"):
-            raise ValueError(f"--tolerance must be a number >= 0, got {options.tolerance}")
+        _check(options)
         if not model.is_file():  # said at once, before TensorFlow is loaded
             raise ValueError(f"there is no file {model}: train a model first, or mend the path")
         metrics = _metrics(model)
         with _terminable():
-            status = _export(model, out, options.tolerance, metrics)
+            status = _export(model, out, options, metrics)
         if status == 0:
-            print(_summary(out, time.perf_counter() - started))
+            print(*_summary(out, time.perf_counter() - started), sep="\n")
         return status
     except ValueError as error:
         return _fail(error)
@@ -48,24 +48,47 @@ def main(arguments=None):
         return _fail("interrupted; nothing is written", status=130)
 
 
+def _check(options):
+    """Refuse, before TensorFlow is loaded, what makes no sense."""
+    for name in ("tolerance", "budget"):
+        value = getattr(options, name)
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"--{name} must be a number >= 0, got {value}")
+    if not options.precision and (options.data or options.data_dir):
+        raise ValueError("--data is to judge files of lower precision by: add --precision")
+
+
 def _summary(out, seconds):
+    """The lines that end an export."""
     manifest = runtime.OnnxVAE(out).manifest
-    sizes = ", ".join(f"{n} {report.size(f['bytes'])}" for n, f in manifest["files"].items())
+    yield from report.variants(manifest)
+    full = {n: f for n, f in manifest["files"].items() if f["precision"] == "float32"}
+    sizes = ", ".join(f"{name} {report.size(file['bytes'])}" for name, file in full.items())
     gap = manifest["validation"]["largest_difference"]
-    return f"wrote {out}: {sizes}; largest difference from Keras {gap:g}; {seconds:.1f} s"
+    yield f"wrote {out}: {sizes}; largest difference from Keras {gap:g}; {seconds:.1f} s"
 
 
-def _export(model, out, tolerance, metrics):
+def _export(model, out, options, metrics):
     _say("loading TensorFlow")
     with _quiet():
         from export import bundle, validate
         from keras_vae.models import load_model
     try:
         _say(f"loading {model}")
-        bundle.write(load_model(model), out, tolerance=tolerance, metrics=metrics, say=_say)
+        vae, variants = load_model(model), {}
+        if options.precision:
+            variants = {"precision": options.precision, **_held_out(vae, model, options)}
+        bundle.write(vae, out, tolerance=options.tolerance, metrics=metrics, **variants, say=_say)
     except validate.ValidationError as error:
         return _fail(f"{error}; nothing is written", status=1)
     return 0
+
+
+def _held_out(vae, model, options):
+    from export import held_out
+
+    x, data = held_out.load(vae, model.parent, options.data, options.data_dir)
+    return {"x": x, "data": data, "budget": options.budget}
 
 
 def _metrics(model):
@@ -123,6 +146,21 @@ def _parser():
     parser.add_argument(
         "--tolerance", type=float, default=1e-5, help="largest difference from Keras (1e-5)"
     )
+    parser.add_argument(
+        "--precision",
+        action="append",
+        choices=("float16", "int8"),
+        default=[],
+        help="add files of this precision too; may be given twice",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=0.1,
+        help="what they may cost, in nats of log-likelihood per held-out example (0.1)",
+    )
+    parser.add_argument("--data", help="the held-out data; by default those of the training")
+    parser.add_argument("--data-dir", help="the folder of mnist, fashion_mnist or cifar10")
     return parser
 
 

@@ -26,12 +26,31 @@ def table(manifest, seconds):
     """
     rows = [("test ELBO", card.elbo(manifest) or "-", "nats per example")]
     rows += [(name, size(file["bytes"]), "") for name, file in manifest["files"].items()]
+    rows += [
+        (f"cost of {name}", card.cost(entry), f"nats per example; sampler {_speed(entry)}")
+        for name, entry in manifest.get("precisions", {}).items()
+    ]
     gap = manifest["validation"]["largest_difference"]
     rows += [
         ("largest difference", f"{gap:g}", "from Keras" if gap else "from Keras: equal to the bit"),
         ("time", duration(seconds), ""),
     ]
     return "\n".join(f"{name:<20} {value:>14}  {unit}".rstrip() for name, value, unit in rows)
+
+
+def variants(manifest):
+    """Yield a line on each lower precision: what it costs, and the sampler's size and speed."""
+    for name, entry in manifest.get("precisions", {}).items():
+        file = f"sampler.{name}.onnx"
+        yield (
+            f"{name} costs {card.cost(entry)} nats per example ({entry['data'] or 'held out'}, "
+            f"{entry['examples']} examples, {entry['num_samples']} draws each); {file} "
+            f"{size(manifest['files'][file]['bytes'])}, {_speed(entry)}"
+        )
+
+
+def _speed(entry):
+    return f"{entry['speed']['sampler']:.2f} times as fast"
 
 
 def size(count):

@@ -95,10 +95,29 @@ def check(vae, folder, tolerance=TOLERANCE):
     }
 
 
-def _check_sampler(vae, folder, tolerance):
+def check_variant(vae, folder, precision, tolerance=TOLERANCE):
+    """Check the files of a lower precision as `check` does, but for what the precision changes.
+
+    What it may change, and by how much, is for `variants.Trial` to say.
+
+    Args:
+        vae: the `keras_vae.VAE`, computing in float32.
+        folder: a `pathlib.Path`.
+        precision: the variant, such as `"int8"`.
+        tolerance: the largest difference of z allowed, where the prior computes with the noise.
+
+    Raises:
+        ValidationError: one line that says which file and output is wrong.
+    """
+    for stem in ("encoder", "scorer"):
+        load(folder / f"{stem}.{precision}.onnx")
+    _check_sampler(vae, folder, tolerance, f".{precision}.onnx")
+
+
+def _check_sampler(vae, folder, tolerance, ending=".onnx"):
     """The largest difference of z from `keras_vae.noise` and the prior."""
-    sampler = _session(load(folder / "sampler.onnx"))
-    decoder = _session(load(folder / "decoder.onnx"))
+    sampler = _session(load(folder / f"sampler{ending}"))
+    decoder = _session(load(folder / f"decoder{ending}"))
     largest = 0.0
     for draw in DRAWS:
         seed, first, count, temperature = draw
@@ -110,9 +129,13 @@ def _check_sampler(vae, folder, tolerance):
         expected = keras.ops.convert_to_numpy(vae.prior.transform(epsilon))
         gap = difference(z, expected)
         if not gap <= (0 if np.array_equal(expected, epsilon) else tolerance):
-            raise ValidationError(f"sampler.onnx, {request}: z differs from the noise by {gap:.2g}")
+            raise ValidationError(
+                f"sampler{ending}, {request}: z differs from the noise by {gap:.2g}"
+            )
         if not np.array_equal(x_hat, decoder.run(["x_hat"], {"z": z})[0]):
-            raise ValidationError(f"sampler.onnx, {request}: x_hat is not that of decoder.onnx")
+            raise ValidationError(
+                f"sampler{ending}, {request}: x_hat is not that of decoder{ending}"
+            )
         largest = max(largest, gap)
     return largest
 

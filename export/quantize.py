@@ -1,0 +1,172 @@
+"""float16 and int8: the parts of a VAE, made smaller and faster.
+
+The files of a precision are composed of these parts as the float32 ones are of theirs, so their
+inputs and outputs are the same, float32, and so is the noise, to the bit.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+from onnxruntime import quantization
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from export.canonical import canonical
+from keras_vae import noise
+
+LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # whose second operand holds weights
+INTEGER = ["Conv", "Gemm", "MatMul", "Relu"]  # onnxruntime has no integer ConvTranspose
+DRAWS, SEED, ROWS = 2048, 1, 128  # samples to calibrate by, their seed, how many at once
+HALF = np.finfo(np.float16)
+
+
+def float16(parts):
+    """Store the weights of the layers in float16; everything is computed in float32 still.
+
+    A runtime turns the weights to float32 once, when it loads the file: half the size, the same
+    speed. Biases and other constants stay in float32, and so do weights that float16 cannot hold.
+
+    Args:
+        parts: a `convert.Parts`; its prior is left as it is.
+
+    Example:
+
+    >>> import keras_vae
+    >>> from export import convert
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(8, 8, 1), latent_dim=2)
+    >>> parts = convert.parts(vae)
+    >>> round(parts.decoder.ByteSize() / float16(parts).decoder.ByteSize(), 1)
+    2.0
+    """
+    return _each(parts, _halve)
+
+
+def int8(parts):
+    """Compute in 8 bits: signed weights, with a scale for each channel, by unsigned activations.
+
+    The scales of the activations are fixed beforehand, on samples of the prior. Dynamic
+    quantization would take them from the batch: a sample would depend on those drawn with it.
+    Layers that read `x` or `z` stay in float32, since nothing bounds these, and so do transposed
+    convolutions; their weights are stored in float16.
+
+    Args:
+        parts: a `convert.Parts`; its prior is left as it is.
+
+    Example:
+
+    >>> import keras_vae
+    >>> from export import convert
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(8, 8, 1), latent_dim=2)
+    >>> sorted({node.op_type for node in int8(convert.parts(vae)).decoder.graph.node})
+    ['Cast', 'DequantizeLinear', 'MatMul', 'QuantizeLinear', 'Relu', 'Reshape', 'Sigmoid']
+    """
+    draws = _draws(parts)
+    return float16(_each(parts, lambda model, name: _quantize(model, draws[name])))
+
+
+PRECISIONS = {"float16": float16, "int8": int8}
+
+
+def _each(parts, function):
+    """The parts with those replaced that hold layers; z itself stays the same to the bit."""
+    names = ("encoder", "decoder", "densities")
+    return parts._replace(**{name: function(getattr(parts, name), name) for name in names})
+
+
+def _halve(model, name):
+    graph = model.graph
+    weights = {node.input[1] for node in graph.node if node.op_type in LAYERS}
+    constants, casts = [], []
+    for tensor in graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if tensor.name in weights and _fits_half(array):
+            half = numpy_helper.from_array(array.astype(np.float16), f"{tensor.name}/float16")
+            casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=tensor.data_type))
+            tensor = half
+        constants.append(tensor)
+    return _rebuilt(model, [*casts, *graph.node], constants)
+
+
+def _fits_half(array):
+    """Whether float16 rounds the largest values as it should: none overflows, not all underflow."""
+    return array.dtype == np.float32 and HALF.tiny <= np.abs(array).max(initial=0) <= HALF.max
+
+
+def _draws(parts):
+    """What each part reads when a sample of the prior goes through it."""
+    epsilon = noise.latent(SEED, 0, DRAWS, parts.latent_dim)
+    z = _run(parts.prior, {"epsilon": epsilon})
+    x = _run(parts.decoder, {"z": z})
+    zero = np.zeros_like(z)  # z = z_mean + exp(z_log_var / 2) * epsilon: both see the same z
+    return {
+        "encoder": {"x": x},
+        "decoder": {"z": z},
+        "densities": {"x": x, "z_mean": zero, "z_log_var": zero, "epsilon": z},
+    }
+
+
+def _run(model, feeds):
+    """The first output, computed a few rows at a time."""
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return np.concatenate([session.run(None, rows)[0] for rows in _in_rows(feeds)])
+
+
+def _in_rows(feeds):
+    for start in range(0, DRAWS, ROWS):
+        yield {name: array[start : start + ROWS] for name, array in feeds.items()}
+
+
+def _quantize(model, draws):
+    with tempfile.TemporaryDirectory() as folder:
+        plain, fused, quantized = (Path(folder, name) for name in ("plain", "fused", "quantized"))
+        onnx.save(model, plain)
+        # MatMul and Add become Gemm, which has an integer kernel that adds the bias too.
+        quant_pre_process(plain, fused, skip_symbolic_shape=True, skip_onnx_shape=True)
+        quantization.quantize_static(
+            fused,
+            quantized,
+            _Reader(draws),
+            op_types_to_quantize=INTEGER,
+            nodes_to_exclude=_first_layers(onnx.load(fused).graph),
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"]},
+        )
+        graph = onnx.load(quantized).graph
+    return _rebuilt(model, graph.node, graph.initializer)
+
+
+def _first_layers(graph):
+    """The names of the layers that no other layer stands before."""
+    first, behind = [], set()
+    for node in graph.node:
+        if not behind.isdisjoint(node.input):
+            behind.update(node.output)
+        elif node.op_type in LAYERS:
+            first.append(node.name)
+            behind.update(node.output)
+    return first
+
+
+class _Reader(quantization.CalibrationDataReader):
+    """Rows of the draws, in the form that onnxruntime asks for."""
+
+    def __init__(self, draws):
+        self.rows = _in_rows(draws)
+
+    def get_next(self):
+        return next(self.rows, None)
+
+
+def _rebuilt(model, nodes, constants):
+    """The model of other nodes and constants, between the same inputs and outputs."""
+    ends = model.graph.input, model.graph.output
+    graph = helper.make_graph(nodes, model.graph.name, *ends, constants)
+    whole = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    return canonical(whole, [value.name for value in model.graph.output])
