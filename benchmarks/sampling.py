@@ -4,8 +4,9 @@
 
 A session computes with its own threads ("threads"), and several Python threads may run it at the
 same time, each on a chunk of its own ("workers"). `export.runtime` takes the fastest way as its
-default. The contenders take turns in a new order each round, so that a busy machine slows all of
-them. Each ratio is the median over the rounds of a contender's speed by that of the default.
+default. The contenders take turns, so that a busy machine slows all of them; those for a small
+request each in a process of its own, since a session's threads disturb the others even when idle.
+Each ratio is the median over the rounds of a contender's speed by that of the default.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import itertools
 import random
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import onnxruntime
 
@@ -24,6 +27,7 @@ THREADS, WORKERS, CHUNKS = (1, 2), (1, 2, 3, 4), (32, 64, 128, 256, 512)
 SMALL = (1, 64)
 SECONDS = 0.3
 REST = 0.02  # seconds before each run: onnxruntime's own threads spin on after theirs
+REQUESTS = 40
 
 
 def main():
@@ -41,7 +45,7 @@ def main():
 
 def throughput(vae, rounds):
     """Prints samples a second of each combination, the fastest first."""
-    sessions = {threads: session(vae, threads) for threads in THREADS}
+    sessions = {threads: session(vae.path, threads) for threads in THREADS}
     default = (1, cores(), vae.chunk)
     count = max(CHUNKS) * max(WORKERS) * max(1, round(SECONDS * speed(vae) / 2048))
     combinations = {default, *itertools.product(THREADS, WORKERS, CHUNKS)}
@@ -61,14 +65,34 @@ def throughput(vae, rounds):
 
 def latency(vae, rounds):
     """Prints the time of a small request, beside that of one run with onnxruntime's threads."""
-    own = session(vae, threads=0)
     for count in SMALL:
-        contenders = {
-            f"sample({count})": lambda count=count: vae.sample(count),
-            "  onnxruntime's own threads": lambda count=count: draw(own, 0, 0, count, 1.0),
-        }
-        times = by_turns(contenders, 50 * rounds)
+        contenders = {f"sample({count})": sampling_time, "  onnxruntime's own threads": run_time}
+        times = {name: [] for name in contenders}
+        for _, name in itertools.product(range(rounds), contenders):
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                times[name].append(pool.submit(contenders[name], vae.path, count).result())
         report("milliseconds", times, f"sample({count})", per=None)
+
+
+def sampling_time(path, count):
+    """The time of one `sample`, of several in a row the median."""
+    vae = OnnxVAE(path)
+    return median_time(lambda: vae.sample(count))
+
+
+def run_time(path, count):
+    """The time of one run of a session that has as many threads as onnxruntime likes."""
+    own = session(path, threads=0)
+    return median_time(lambda: draw(own, 0, 0, count, 1.0))
+
+
+def median_time(function):
+    times = []
+    for _ in range(REQUESTS):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
 
 
 def by_turns(contenders, rounds):
@@ -100,12 +124,12 @@ def report(title, times, default, per):
     print()
 
 
-def session(vae, threads):
+def session(path, threads):
     """The sampler with this many threads of its own; 0 leaves the number to onnxruntime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    path, providers = str(vae.path / "sampler.onnx"), ["CPUExecutionProvider"]
-    return onnxruntime.InferenceSession(path, options, providers=providers)
+    model, providers = str(path / "sampler.onnx"), ["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
 def speed(vae):
