@@ -19,8 +19,9 @@ def text(manifest):
         "## Run it",
         _snippet(shape, latent_dim),
         "`x_hat` is the mean of p(x|z). `encoder.onnx` takes `x`, scaled as the training data was, "
-        "and gives `z_mean` and `z_log_var` of q(z|x). `scorer.onnx` gives the evidence lower bound "
-        "and the estimated log-likelihood of each example, in nats, from `num_samples` draws of z.",
+        "and gives `z_mean` and `z_log_var` of q(z|x). `scorer.onnx` gives the evidence "
+        "lower bound and the estimated log-likelihood of each example, in nats, from `num_samples` "
+        "draws of z.",
         "## Numbers",
         _numbers(manifest),
         _variants(manifest),
