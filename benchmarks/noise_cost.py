@@ -2,8 +2,8 @@
 
     python benchmarks/noise_cost.py runs/mnist/onnx
 
-The two take turns in one process, on one thread. Prints medians, the spread, and the median of the
-differences within each round as a share of the decoder's own time, with its standard error.
+The two take turns in one process, on one thread. Prints medians, the spread, and the median and the
+quartiles of the differences within each round, as shares of the decoder's own time.
 """
 
 import argparse
@@ -56,14 +56,13 @@ def main():
         times = [1000 * times[name] for times in rounds]
         middle, least, most = statistics.median(times), min(times), max(times)
         print(f"{name:<16}{middle:>9.2f} ms   ({least:.2f} to {most:.2f})")
+    decoder = statistics.median(times["decoder.onnx"] for times in rounds)
     cost = [times["sampler.onnx"] - times["decoder.onnx"] for times in rounds]
-    share = statistics.median(cost) / statistics.median(t["decoder.onnx"] for t in rounds)
-    error = (
-        statistics.stdev(cost)
-        / len(cost) ** 0.5
-        / statistics.mean(t["decoder.onnx"] for t in rounds)
+    low, middle, high = statistics.quantiles(cost, n=4)
+    print(
+        f"the noise: {1000 * middle:.2f} ms, {middle / decoder:.1%} of the decoder's time "
+        f"(quartiles {low / decoder:.1%} to {high / decoder:.1%})"
     )
-    print(f"the noise: {1000 * statistics.median(cost):.2f} ms, {share:.1%} ± {error:.1%}")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,15 @@ def test_threefry_gives_the_published_answers(counter, key, expected):
     assert tuple(int(word) for word in noise.threefry(key, counter)) == expected
 
 
+def test_threefry_is_that_of_jax():
+    random = pytest.importorskip("jax.extend.random", reason="compares with JAX where it is there")
+    key, counter = np.random.default_rng(0).integers(0, 2**32, (2, 2, 1000), dtype=np.uint32)
+    for i in range(0, 1000, 10):
+        expected = random.threefry_2x32(key[:, i], counter.ravel())  # its two halves are the pair
+        ours = noise.threefry(key[:, i], counter)
+        np.testing.assert_array_equal(np.concatenate(ours), expected)
+
+
 def test_words_lay_out_key_and_counter_as_specified():
     for seed, index, key, counter in [
         (0x0123456789ABCDEF, 5, (0x89ABCDEF, 0x01234567), (5, 9)),
