@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vae import estimators
 from keras_vae.lookup import lookup
 
 
@@ -29,18 +30,35 @@ class Densities(NamedTuple):
 
 
 class Objective(abc.ABC):
-    """A bound on log p(x) to maximise: `(Densities, kl_weight) → (B,)` in nats."""
+    """A bound on log p(x) to maximise: `(Densities, kl_weight) → (B,)` in nats.
 
-    num_samples = 1
-    """Draws of z for each example, K."""
+    Args:
+        beta: constant weight of the KL divergence (beta-VAE). Other than 1 the value is no longer a
+            bound on log p(x).
+        num_samples: draws of z for each example, K.
+        estimator: of the gradient; a name or an `estimators.Estimator`.
+    """
+
+    def __init__(self, beta=1.0, num_samples=1, estimator="reparameterized"):
+        if not (np.isfinite(beta) and beta >= 0):
+            raise ValueError(f"beta must be a number >= 0, got {beta!r}")
+        if int(num_samples) != num_samples or num_samples < 1:
+            raise ValueError(f"num_samples must be a whole number >= 1, got {num_samples!r}")
+        self.beta = float(beta)
+        self.num_samples = int(num_samples)
+        self.estimator = estimators.get(estimator)
 
     @abc.abstractmethod
     def __call__(self, densities, kl_weight=1.0):
         """The bound for each example, in nats: `(B,)`."""
 
-    @abc.abstractmethod
     def get_config(self):
         """The arguments of the constructor."""
+        return {
+            "beta": self.beta,
+            "num_samples": self.num_samples,
+            "estimator": keras.saving.serialize_keras_object(self.estimator),
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -51,40 +69,77 @@ class Objective(abc.ABC):
 class ELBO(Objective):
     """E_q[log p(x|z)] − beta · KL(q(z|x) ‖ p(z)), the evidence lower bound.
 
-    With `beta=1` it is a lower bound on log p(x).
+    With `beta=1` it is a lower bound on log p(x). The KL divergence is in closed form where there
+    is one and the estimator may use it, else −(1/K) Σ log p(z) − log q(z|x).
 
     Args:
-        beta: constant weight of the KL divergence (beta-VAE). Other than 1 the value is no longer
-            the evidence lower bound.
-        num_samples: draws of z for each example, K.
+        beta, num_samples, estimator: see `Objective`.
+        free_bits: nats below which the batch's mean KL divergence is not lowered, so that z does
+            not collapse early in training.
 
     Example:
 
     >>> import numpy as np
     >>> d = Densities(log_px_z=np.array([[-5.0]]), log_pz=None, log_qz_x=None, kl=np.array([2.0]))
-    >>> float(ELBO()(d)[0]), float(ELBO(beta=4)(d)[0])
-    (-7.0, -13.0)
+    >>> float(ELBO()(d)[0]), float(ELBO(beta=4)(d)[0]), float(ELBO(free_bits=3)(d)[0])
+    (-7.0, -13.0, -8.0)
 
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, equation 3; Higgins et
-    al., beta-VAE, 2017, equation 4.
+    al., beta-VAE, 2017, equation 4; Kingma et al., Improved Variational Inference with Inverse
+    Autoregressive Flow, 2016, appendix C.8, with all of z as one group.
     """
 
-    def __init__(self, beta=1.0, num_samples=1):
-        if not (np.isfinite(beta) and beta >= 0):
-            raise ValueError(f"beta must be a number >= 0, got {beta!r}")
-        if int(num_samples) != num_samples or num_samples < 1:
-            raise ValueError(f"num_samples must be a whole number >= 1, got {num_samples!r}")
-        self.beta = float(beta)
-        self.num_samples = int(num_samples)
+    def __init__(self, beta=1.0, num_samples=1, estimator="reparameterized", free_bits=0.0):
+        super().__init__(beta, num_samples, estimator)
+        if not (np.isfinite(free_bits) and free_bits >= 0):
+            raise ValueError(f"free_bits must be a number of nats >= 0, got {free_bits!r}")
+        self.free_bits = float(free_bits)
 
     def __call__(self, densities, kl_weight=1.0):
-        return ops.mean(densities.log_px_z, axis=0) - self.beta * kl_weight * densities.kl
+        kl = densities.kl
+        if not self.estimator.closed_form_kl:
+            kl = ops.mean(densities.log_qz_x - densities.log_pz, axis=0)
+        if self.free_bits:
+            kl = ops.where(ops.mean(kl) > self.free_bits, kl, self.free_bits)
+        return ops.mean(densities.log_px_z, axis=0) - self.beta * kl_weight * kl
 
     def get_config(self):
-        return {"beta": self.beta, "num_samples": self.num_samples}
+        return {**super().get_config(), "free_bits": self.free_bits}
 
 
-OBJECTIVES = {"elbo": ELBO}
+@keras.saving.register_keras_serializable("keras_vae")
+class IWAE(Objective):
+    """log (1/K) Σ_k p(x, z_k) / q(z_k|x), z_k from q(z|x): the importance-weighted bound.
+
+    Tighter than the ELBO, and the more so the more draws; with one draw it is the ELBO's
+    single-sample form. `loss` is minus this bound, so it is less than the sum of the logged
+    `reconstruction_loss` and `kl_loss`.
+
+    Args:
+        num_samples: draws of z for each example, K.
+        estimator, beta: see `Objective`; `"doubly_reparameterized"` suits this bound best.
+
+    Example:
+
+    >>> import numpy as np
+    >>> log_px_z = np.log([[0.25], [0.75]])
+    >>> d = Densities(log_px_z, log_pz=np.zeros((2, 1)), log_qz_x=np.zeros((2, 1)), kl=None)
+    >>> round(float(IWAE(num_samples=2)(d)[0]), 4)  # log 1/2
+    -0.6931
+
+    Reference: Burda et al., Importance Weighted Autoencoders, 2016, equation 8.
+    """
+
+    def __init__(self, num_samples=5, estimator="reparameterized", beta=1.0):
+        super().__init__(beta, num_samples, estimator)
+
+    def __call__(self, densities, kl_weight=1.0):
+        log_ratio = densities.log_pz - densities.log_qz_x
+        log_w = densities.log_px_z + self.beta * kl_weight * log_ratio  # (K, B)
+        return ops.logsumexp(log_w, axis=0) - float(np.log(self.num_samples))
+
+
+OBJECTIVES = {"elbo": ELBO, "iwae": IWAE}
 
 
 def get(identifier=None):

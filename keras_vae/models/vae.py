@@ -162,7 +162,9 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         x = ops.cast(x, self.variable_dtype)
         qz_x = self.posterior(x, training)
         z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
-        densities, x_params = self.densities(x, qz_x, z, training)
+        densities, x_params = self.objective.estimator(
+            lambda qz_x, z: self.densities(x, qz_x, z, training), qz_x, z
+        )
         return Bound(
             loss=-self.objective(densities, kl_weight),
             reconstruction_loss=-ops.mean(densities.log_px_z, axis=0),
