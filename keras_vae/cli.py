@@ -33,12 +33,25 @@ def parser():
         help="draw binary images: anew each time one is seen, or once",
     )
     train.add_argument("--architecture", default="mlp", help="mlp or conv")
+    train.add_argument("--activation", default="relu", help="of its hidden layers")
     train.add_argument(
         "--likelihood", help="bernoulli or normal (default: bernoulli with --binarize, else normal)"
     )
     train.add_argument("--prior", default="standard_normal", help="standard_normal")
     train.add_argument("--latent-dim", type=int, default=8, help="size of z")
+    train.add_argument("--objective", default="elbo", help="elbo or iwae")
+    train.add_argument(
+        "--num-samples", type=int, help="draws of z for each example in a step (elbo 1, iwae 5)"
+    )
+    train.add_argument(
+        "--estimator",
+        default="reparameterized",
+        help="of the gradient: reparameterized, sticking_the_landing or doubly_reparameterized",
+    )
     train.add_argument("--beta", type=float, default=1.0, help="weight of the KL divergence")
+    train.add_argument(
+        "--free-bits", type=float, metavar="NATS", help="KL divergence that elbo does not lower"
+    )
     train.add_argument(
         "--kl-warmup", type=float, metavar="EPOCHS", help="epochs until the KL divergence has it"
     )

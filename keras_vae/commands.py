@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import hashlib
+import inspect
 import json
 import os
 import sys
@@ -14,9 +15,10 @@ import numpy as np
 
 from keras_vae import datasets, evaluation, plotting
 from keras_vae.files import atomic_write
+from keras_vae.lookup import named
 from keras_vae.models import VAE, load_model
 from keras_vae.models.guards import checked_seed
-from keras_vae.objectives import ELBO
+from keras_vae.objectives import OBJECTIVES
 from keras_vae.schedules import KLWarmup
 
 TEST_SEED = 0  # of the binary test set: one for all, so that numbers can be compared
@@ -28,10 +30,15 @@ def train(
     data_dir,
     binarize,
     architecture,
+    activation,
     likelihood,
     prior,
     latent_dim,
+    objective,
+    num_samples,
+    estimator,
     beta,
+    free_bits,
     kl_warmup,
     epochs,
     batch_size,
@@ -45,6 +52,8 @@ def train(
             raise ValueError(f"{name} must be at least 1, got {value}")
     if not 0 < learning_rate < float("inf"):
         raise ValueError(f"learning_rate must be a positive number, got {learning_rate}")
+    given = {"num_samples": num_samples, "free_bits": free_bits}
+    objective = make_objective(objective, beta=beta, estimator=estimator, **given)
     keras.utils.set_random_seed(checked_seed(seed))
     dataset = datasets.load(data, data_dir)
     batches, x_test = prepare(dataset, binarize, batch_size, seed)
@@ -54,8 +63,9 @@ def train(
         latent_dim,
         likelihood or ("bernoulli" if binarize else "normal"),
         prior,
-        ELBO(beta),
+        objective,
         seed,
+        activation=activation,
     )
     vae.compile(optimizer=keras.optimizers.Adam(learning_rate))
     callbacks = [] if kl_warmup is None else [KLWarmup(kl_warmup)]
@@ -65,6 +75,16 @@ def train(
         source = data if data in datasets.NAMES else os.path.abspath(data)
         settings = {"data": source, "data_dir": data_dir, "binarize": binarize}
         write_run(vae, history, settings, x_test, out)
+
+
+def make_objective(name, **settings):
+    """The objective of that name; settings that are None keep its defaults."""
+    settings = {key: value for key, value in settings.items() if value is not None}
+    kind = named("objective", name, OBJECTIVES)
+    foreign = settings.keys() - inspect.signature(kind).parameters
+    if foreign:
+        raise ValueError(f"the objective {name} has no {min(foreign)}: leave it out")
+    return kind(**settings)
 
 
 def prepare(dataset, binarize, batch_size, seed):
