@@ -12,7 +12,7 @@ SHAPES = [(8, 8, 1), (28, 28, 1), (9, 31, 3), (1, 1, 2)]
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("params_per_element", [1, 2])
 def test_shapes_of_images(name, shape, params_per_element):
-    encoder, decoder = architectures.get(name)(shape, 5, params_per_element)
+    encoder, decoder = architectures.get(name)(shape, 5, params_per_element * shape[-1])
     assert [h.shape for h in encoder.outputs] == [(None, 5), (None, 5)]
     assert decoder.output_shape == (None, *shape[:-1], shape[-1] * params_per_element)
     x_params = decoder(encoder(np.zeros((3, *shape), "float32"))[0])

@@ -12,6 +12,13 @@ from keras_vae.schedules import KLWarmup
 REGISTERED = [
     Bernoulli(),
     Normal(scale=0.3, trainable=False),
+    likelihoods.Categorical(),
+    likelihoods.ContinuousBernoulli(),
+    likelihoods.DiscretizedLogistic(levels=17),
+    likelihoods.HeteroscedasticNormal(),
+    likelihoods.MixtureOfDiscretizedLogistics(num_components=3, levels=32),
+    likelihoods.NegativeBinomial(),
+    likelihoods.Poisson(),
     StandardNormal(),
     objectives.ELBO(beta=2.0, num_samples=3),
     Sampling(seed=5),
@@ -24,6 +31,10 @@ def test_serialization_round_trip(instance):
     copy = keras.saving.deserialize_keras_object(config)
     assert type(copy) is type(instance)
     assert copy.get_config() == instance.get_config()
+
+
+def test_every_likelihood_is_among_those_that_round_trip():
+    assert set(likelihoods.LIKELIHOODS.values()) <= {type(instance) for instance in REGISTERED}
 
 
 def test_vae_config_round_trip(make_vae):

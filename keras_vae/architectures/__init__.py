@@ -10,7 +10,7 @@ ARCHITECTURES = {"conv": conv, "mlp": mlp}
 def get(identifier):
     """The architecture that a name stands for; a function is returned as it is.
 
-    An architecture is a function `(input_shape, latent_dim, params_per_element, seed, **options)`
+    An architecture is a function `(input_shape, latent_dim, num_params, seed, **options)`
     that returns an encoder, `x → [z_mean, z_log_var]`, and a decoder, `z → x_params`.
     """
     return identifier if callable(identifier) else named("architecture", identifier, ARCHITECTURES)

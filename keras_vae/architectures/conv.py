@@ -11,7 +11,7 @@ from keras_vae.architectures.heads import Seeded, check_shape, flatten, posterio
 def conv(
     input_shape,
     latent_dim,
-    params_per_element=1,
+    num_params=None,
     seed=None,
     filters=(32, 64),
     kernel_size=3,
@@ -26,7 +26,7 @@ def conv(
     Args:
         input_shape: shape of one image, `(height, width, channels)`.
         latent_dim: size of z.
-        params_per_element: raw decoder outputs for each element of x; the likelihood says.
+        num_params: raw decoder outputs on the last axis; the likelihood says. None: as x has.
         seed: integer seed of the initial weights.
         filters: of the encoder's convolutions; the decoder has them in reverse.
         kernel_size: of all convolutions.
@@ -35,8 +35,7 @@ def conv(
 
     Returns:
         `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
-        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `params_per_element`
-        times as many channels.
+        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `num_params` channels.
 
     Raises:
         ValueError: a size is not a whole number of at least 1, or the input is no image.
@@ -69,7 +68,7 @@ def conv(
     for n in reversed(filters):
         h = seeded(layers.Conv2DTranspose, n, kernel_size, strides=2, **options)(h)
     h = crop(h, input_shape)
-    channels = input_shape[-1] * params_per_element
+    channels = num_params or input_shape[-1]
     h = seeded(layers.Conv2D, channels, kernel_size, padding="same", dtype="float32")(h)
     return encoder, keras.Model(z, h, name="decoder")
 

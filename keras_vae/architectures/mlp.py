@@ -11,7 +11,7 @@ from keras_vae.architectures.heads import Seeded, check_shape, flatten, posterio
 def mlp(
     input_shape,
     latent_dim,
-    params_per_element=1,
+    num_params=None,
     seed=None,
     hidden=(200, 200),
     activation="relu",
@@ -21,15 +21,15 @@ def mlp(
     Args:
         input_shape: shape of one example, such as `(28, 28, 1)` or `(64,)`.
         latent_dim: size of z.
-        params_per_element: raw decoder outputs for each element of x; the likelihood says.
+        num_params: raw decoder outputs on the last axis; the likelihood says. None: as x has.
         seed: integer seed of the initial weights.
         hidden: units of the encoder's hidden layers; the decoder has them in reverse.
         activation: of the hidden layers.
 
     Returns:
         `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
-        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `params_per_element`
-        times as many entries on the last axis.
+        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `num_params` entries
+        on the last axis.
 
     Raises:
         ValueError: a size is not a whole number of at least 1.
@@ -41,7 +41,7 @@ def mlp(
     (None, 28, 28, 1)
     """
     *space, channels = input_shape = check_shape(input_shape, latent_dim)
-    output_shape = (*space, channels * params_per_element)
+    output_shape = (*space, num_params or channels)
     seeded = Seeded(seed)
 
     x = keras.Input(input_shape, name="x")

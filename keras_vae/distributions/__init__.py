@@ -1,8 +1,30 @@
 """Distributions over `z` and over `x` given `z`."""
 
 from keras_vae.distributions.base import Likelihood, Prior
+from keras_vae.distributions.categorical import Categorical
+from keras_vae.distributions.continuous import ContinuousBernoulli, HeteroscedasticNormal
+from keras_vae.distributions.counts import NegativeBinomial, Poisson
+from keras_vae.distributions.discretized import DiscretizedLogistic
+from keras_vae.distributions.discretized_mixture import MixtureOfDiscretizedLogistics
 from keras_vae.distributions.likelihoods import Bernoulli, Normal
 from keras_vae.distributions.normal import DiagonalNormal
-from keras_vae.distributions.priors import StandardNormal
+from keras_vae.distributions.priors import FlowPrior, MixtureOfNormals, StandardNormal, VampPrior
 
-__all__ = ["Bernoulli", "DiagonalNormal", "Likelihood", "Normal", "Prior", "StandardNormal"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "DiagonalNormal",
+    "DiscretizedLogistic",
+    "FlowPrior",
+    "HeteroscedasticNormal",
+    "Likelihood",
+    "MixtureOfDiscretizedLogistics",
+    "MixtureOfNormals",
+    "NegativeBinomial",
+    "Normal",
+    "Poisson",
+    "Prior",
+    "StandardNormal",
+    "VampPrior",
+]

@@ -2,11 +2,13 @@
 
 A density is of one *event*: all the pixels of an image, all the entries of `z`. `log_prob` sums
 over the event axes and keeps the others: `x` is `(B, *event)`, the decoder's raw output
-`x_params` is `(B, *event)` or `(K, B, *event)` with `params_per_element` times as many entries on
-its last axis, and `log_prob(x, x_params)` is `(B,)` or `(K, B)`, in nats.
+`x_params` is `(B, *event)` or `(K, B, *event)` but for its last axis, which has `num_params`
+entries, and `log_prob(x, x_params)` is `(B,)` or `(K, B)`, in nats.
 """
 
 import abc
+import math
+import numbers
 
 import keras
 import numpy as np
@@ -29,6 +31,10 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         super().__init__(**kwargs)
         self.built = True  # whatever there is to learn is made in __init__
 
+    def num_params(self, channels):
+        """Raw decoder outputs on the last axis, where x has `channels` entries."""
+        return channels * self.params_per_element
+
     @abc.abstractmethod
     def log_prob(self, x, x_params):
         """log p(x|z) in nats, summed over the event: `(B,)` or `(K, B)`."""
@@ -44,6 +50,10 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     def in_support(self, x):
         """Which entries of `x` have a density; of the others the logarithm is −inf."""
         return ops.isfinite(x)
+
+    def total(self, log_density, x):
+        """Sums over the event, −inf where an entry of `x` is outside the support."""
+        return sum_event(ops.where(self.in_support(x), log_density, -math.inf), x)
 
     def check(self, x):
         """Raises `ValueError` if an entry of `x` is outside the support."""
@@ -65,19 +75,50 @@ class Likelihood(keras.layers.Layer, abc.ABC):
 
 
 class Prior(keras.layers.Layer, abc.ABC):
-    """p(z): a density, and a function from standard normal noise to z."""
+    """p(z): a density, and a function from noise to z.
+
+    A layer, so that what it learns is trained and saved with the model. A prior with weights makes
+    them in `build((None, latent_dim))`, once the size of z is known.
+    """
+
+    latent_dim = None
+    """Size of z, once a model or `build` has said it; a prior without weights fits any."""
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.built = True
+        super().__init__(**kwargs)  # without this, Keras puts all its own options into the config
+
+    def build(self, input_shape):
+        self.latent_dim = input_shape[-1]
+
+    def bind(self, vae):
+        """Called by the VAE that this is the prior of, as soon as it has its parts.
+
+        Raises:
+            ValueError: the prior was made for another size of z.
+        """
+        if not self.built:
+            self.build((None, vae.latent_dim))
+        elif self.weights and self.latent_dim != vae.latent_dim:
+            raise ValueError(
+                f"this {type(self).__name__} was built for latent_dim {self.latent_dim}, but the "
+                f"model has latent_dim {vae.latent_dim}: make a new prior"
+            )
 
     @abc.abstractmethod
     def log_prob(self, z):
         """log p(z) in nats: `(..., latent_dim)` → `(...)`."""
 
     @abc.abstractmethod
-    def transform(self, epsilon):
-        """Noise ~ N(0, I) to z ~ p(z): `(..., latent_dim)`, row by row."""
+    def transform(self, epsilon, u):
+        """Noise to z ~ p(z), row by row.
+
+        Args:
+            epsilon: ~ N(0, I), `(..., latent_dim)`.
+            u: ~ U(0, 1), `(...)`, to choose a component by; a prior that is no mixture ignores it.
+
+        Returns:
+            z: `(..., latent_dim)`.
+        """
 
     def kl_divergence(self, qz_x, z):
         """KL(q(z|x) ‖ p(z)) in nats: `(B,)`.
@@ -92,3 +133,15 @@ def sum_event(log_density, x):
     """Sums over the event axes: all axes of `x` but its first, which is the batch."""
     event_rank = len(x.shape) - 1
     return ops.sum(log_density, axis=tuple(range(-event_rank, 0)))
+
+
+def halves(x_params):
+    """Raw outputs for two parameters an element: the first half of the last axis, the second."""
+    return ops.split(x_params, 2, axis=-1)
+
+
+def check_count(name, value):
+    """`value` as an int, or a `ValueError` if it is no whole number >= 1."""
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+    return int(value)

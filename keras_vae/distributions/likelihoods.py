@@ -7,6 +7,11 @@ import numpy as np
 from keras import ops
 
 from keras_vae.distributions.base import Likelihood, sum_event
+from keras_vae.distributions.categorical import Categorical
+from keras_vae.distributions.continuous import ContinuousBernoulli, HeteroscedasticNormal
+from keras_vae.distributions.counts import NegativeBinomial, Poisson
+from keras_vae.distributions.discretized import DiscretizedLogistic
+from keras_vae.distributions.discretized_mixture import MixtureOfDiscretizedLogistics
 from keras_vae.distributions.normal import LOG_2PI
 from keras_vae.lookup import lookup
 
@@ -34,8 +39,7 @@ class Bernoulli(Likelihood):
     )
 
     def log_prob(self, x, x_logits):
-        log_prob = x * x_logits - ops.softplus(x_logits)
-        return sum_event(ops.where(self.in_support(x), log_prob, -math.inf), x)
+        return self.total(x * x_logits - ops.softplus(x_logits), x)
 
     def mean(self, x_logits):
         return ops.sigmoid(x_logits)
@@ -95,7 +99,17 @@ class Normal(Likelihood):
         return {**super().get_config(), "scale": self.initial_scale}
 
 
-LIKELIHOODS = {"bernoulli": Bernoulli, "normal": Normal}
+LIKELIHOODS = {
+    "bernoulli": Bernoulli,
+    "categorical": Categorical,
+    "continuous_bernoulli": ContinuousBernoulli,
+    "discretized_logistic": DiscretizedLogistic,
+    "heteroscedastic_normal": HeteroscedasticNormal,
+    "mixture_of_discretized_logistics": MixtureOfDiscretizedLogistics,
+    "negative_binomial": NegativeBinomial,
+    "normal": Normal,
+    "poisson": Poisson,
+}
 
 
 def get(identifier=None):

@@ -16,7 +16,7 @@ def check_parts(encoder, decoder, likelihood):
             f"takes {decoder.input_shape}"
         )
     *space, channels = encoder.input_shape
-    want = (*space, channels * likelihood.params_per_element)
+    want = (*space, likelihood.num_params(channels))
     if tuple(decoder.output_shape) != want:
         raise ValueError(
             f"decoder must return {want} for {type(likelihood).__name__} and x of shape "

@@ -1,0 +1,328 @@
+"""Laws of every likelihood: it sums to one, equals scipy's, and its samples are its own."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.special
+import scipy.stats
+
+import keras_vae
+from export.runtime import OnnxVAE
+from keras_vae import cli
+from keras_vae.distributions import likelihoods
+
+LIKELIHOODS = sorted(likelihoods.LIKELIHOODS)
+LEVELS = np.arange(256) / 255
+
+
+def logistic_masses(x, raw, levels=256):
+    """The published formula, with the smaller tails so that float64 does not cancel."""
+    location, log_scale = np.split(raw, 2, axis=-1)
+    scale, half = np.exp(log_scale), 0.5 / (levels - 1)
+    low = np.where(x <= 0, -np.inf, x - half)
+    high = np.where(x >= 1, np.inf, x + half)
+    low, high = (
+        np.where(x < location, side, 2 * location - opposite)
+        for side, opposite in ((low, high), (high, low))
+    )
+    logistic = scipy.stats.logistic(location, scale)
+    return np.log(logistic.cdf(high) - logistic.cdf(low))
+
+
+def negative_binomial(x, raw):
+    mean, r = np.exp(np.split(raw, 2, axis=-1))
+    return scipy.stats.nbinom.logpmf(x, r, r / (r + mean))
+
+
+def heteroscedastic(x, raw):
+    mean, log_scale = np.split(raw, 2, axis=-1)
+    return scipy.stats.norm.logpdf(x, mean, np.exp(log_scale))
+
+
+def mixture(x, raw, components=5):
+    """Channel by channel and component by component, as the paper's formula reads."""
+    channels = x.shape[-1]
+    logits, *parts = np.split(raw, raw.shape[-1] // components, axis=-1)
+    log_p, slopes = scipy.special.log_softmax(logits, -1), iter(np.tanh(parts[2 * channels :]))
+    for c in range(channels):
+        location = parts[c] + sum(next(slopes) * x[..., j, None] for j in range(c))
+        location_and_log_scale = np.stack([location, parts[channels + c]], -1)
+        log_p = log_p + logistic_masses(x[..., c, None, None], location_and_log_scale)[..., 0]
+    return scipy.special.logsumexp(log_p, -1)
+
+
+REFERENCE = {
+    "bernoulli": lambda x, raw: scipy.stats.bernoulli.logpmf(x, scipy.special.expit(raw)),
+    "categorical": lambda x, raw: np.log((x * scipy.special.softmax(raw, -1)).sum(-1)),
+    "continuous_bernoulli": lambda x, raw: x * raw - np.log(np.expm1(raw) / raw),
+    "discretized_logistic": logistic_masses,
+    "heteroscedastic_normal": heteroscedastic,
+    "mixture_of_discretized_logistics": mixture,
+    "negative_binomial": negative_binomial,
+    "normal": lambda x, raw: scipy.stats.norm.logpdf(x, raw, 0.5),
+    "poisson": lambda x, raw: scipy.stats.poisson.logpmf(x, np.exp(raw)),
+}
+
+DATA = {
+    "bernoulli": lambda rng, shape: rng.integers(2, size=shape),
+    "categorical": lambda rng, shape: np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])],
+    "continuous_bernoulli": lambda rng, shape: rng.random(shape),
+    "discretized_logistic": lambda rng, shape: rng.choice(LEVELS, shape),
+    "heteroscedastic_normal": lambda rng, shape: rng.normal(size=shape),
+    "mixture_of_discretized_logistics": lambda rng, shape: rng.choice(LEVELS, shape),
+    "negative_binomial": lambda rng, shape: rng.poisson(3, shape),
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "poisson": lambda rng, shape: rng.poisson(3, shape),
+}
+
+# Every value of x, or a grid that is fine enough to integrate on, as (points, event); the step.
+LINE = np.linspace(-60, 60, 240_001)
+POINTS = {
+    "bernoulli": (np.array([0, 1]), 1),
+    "categorical": (np.eye(3), 1),
+    "continuous_bernoulli": ((np.arange(20_000) + 0.5) / 20_000, 1 / 20_000),
+    "discretized_logistic": (LEVELS, 1),
+    "heteroscedastic_normal": (LINE, LINE[1] - LINE[0]),
+    "mixture_of_discretized_logistics": (LEVELS, 1),
+    "negative_binomial": (np.arange(20_000), 1),
+    "normal": (LINE, LINE[1] - LINE[0]),
+    "poisson": (np.arange(200), 1),
+}
+
+OUTSIDE = {
+    "bernoulli": ([0, 1, 0.25], r"binary.*0\.25.*--binarize.*--likelihood normal"),
+    "categorical": ([0, 1, 1], r"one-hot.*one_hot\(labels"),
+    "continuous_bernoulli": ([0, 1, 1.5], r"from 0 to 1, but x holds 1\.5.*Scale"),
+    "discretized_logistic": ([0, 1, 0.25], r"256 levels.*0\.25.*255"),
+    "mixture_of_discretized_logistics": ([0, 1, 0.25], r"256 levels.*0\.25.*255"),
+    "negative_binomial": ([0, 1, -2], r"counts.*-2.*as they are"),
+    "poisson": ([0, 1, 0.5], r"counts.*0\.5.*as they are"),
+}
+
+
+def draw(name, rng, shape):
+    """Data in the support of a likelihood."""
+    return DATA[name](rng, shape).astype("float32")
+
+
+def draw_raw(likelihood, rng, leading, channels):
+    """Raw outputs of a decoder."""
+    size = (*leading, likelihood.num_params(channels))
+    return rng.normal(size=size).astype("float32")
+
+
+def array(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("leading", [(4,), (3, 4)])
+def test_log_prob_sums_scipys_over_the_event(name, leading, rng):
+    likelihood, x = likelihoods.get(name), draw(name, rng, (4, 5, 6, 3))
+    raw = draw_raw(likelihood, rng, (*leading, 5, 6), 3)
+    exact = np.rint(x * 255) / 255 if "discretized" in name else x.astype("float64")
+    expected = REFERENCE[name](exact, raw.astype("float64")).reshape(*leading, -1).sum(-1)
+    actual = array(likelihood.log_prob(x, raw))
+    assert actual.shape == leading
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+def moments(name, raw):
+    """∫ p, ∫ x p and ∫ x² p for one row of raw parameters, by a sum over `POINTS`."""
+    points, step = POINTS[name]
+    x = points.reshape(len(points), -1)
+    rows = np.tile(raw, (len(x), 1))
+    log_prob = array(likelihoods.get(name).log_prob(x.astype("float32"), rows))
+    density = np.exp(log_prob.astype("float64")) * step
+    return density.sum(), density @ x, density @ np.square(x)
+
+
+def rows_of_raw(name, rng, count=8):
+    channels = 3 if name == "categorical" else 1
+    return draw_raw(likelihoods.get(name), rng, (count, 1), channels)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_densities_sum_to_one_and_have_the_mean_that_mean_says(name, rng):
+    half_a_level = 0.5 / 255 if "discretized" in name else 0
+    for raw in rows_of_raw(name, rng):
+        total, mean, _ = moments(name, raw)
+        assert total == pytest.approx(1, abs=1e-5)
+        np.testing.assert_allclose(
+            array(likelihoods.get(name).mean(raw))[0], mean, rtol=1e-4, atol=half_a_level + 1e-5
+        )
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_samples_have_the_moments_of_the_density(name, rng):
+    likelihood, draws, raw = likelihoods.get(name), 20_000, rows_of_raw(name, rng, 1)[0]
+    x = array(likelihood.sample(np.tile(raw, (draws, 1)), seed=0))
+    _, *expected = moments(name, raw)
+    # 4 standard errors, 2 moments: a false alarm in 8,000 seeds, and the seed is fixed.
+    for values, moment in zip((x, np.square(x)), expected, strict=True):
+        assert (np.abs(values.mean(0) - moment) <= 4 * values.std(0) / math.sqrt(draws)).all()
+    likelihood.check(x)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_samples_follow_from_the_seed(name, rng):
+    likelihood = likelihoods.get(name)
+    raw = draw_raw(likelihood, rng, (2, 50), 4)
+    once, again, other = (array(likelihood.sample(raw, seed=seed)) for seed in (1, 1, 2))
+    stream = keras.random.SeedGenerator(1)
+    drawn = [array(likelihood.sample(raw, seed=stream)) for _ in range(2)]
+    assert once.shape == (2, 50, 4)
+    assert np.array_equal(once, again)
+    assert not np.array_equal(once, other)
+    assert not np.array_equal(*drawn)
+
+
+LOGITS, TWO_HALVES = (80,), (80, 20)  # log-scales of 20; all else, 80
+EXTREME = {
+    "heteroscedastic_normal": TWO_HALVES,
+    "discretized_logistic": TWO_HALVES,
+    "negative_binomial": TWO_HALVES,
+    "mixture_of_discretized_logistics": (80,) * 4 + (20,) * 3 + (80,) * 3,
+}
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_gradients_are_finite_at_extreme_parameters(name, rng):
+    import tensorflow as tf
+
+    likelihood, sizes = likelihoods.get(name), EXTREME.get(name, LOGITS)
+    repeats = likelihood.num_params(3) // len(sizes)
+    x = np.array([[0, 0, 1], [0, 1, 0]], "float32")
+    for signs in rng.integers(-1, 2, size=(30, len(sizes))):
+        extreme = np.repeat(signs * sizes, repeats)
+        raw = tf.Variable(np.stack([extreme, -extreme]).astype("float32"))
+        with tf.GradientTape() as tape:
+            log_prob = likelihood.log_prob(x, raw)
+        assert np.isfinite(log_prob).all(), signs
+        assert np.isfinite(tape.gradient(log_prob, raw)).all(), signs
+        assert np.isfinite(likelihood.mean(raw)).all(), signs
+
+
+@pytest.mark.parametrize("name", sorted(OUTSIDE))
+def test_data_outside_the_support_have_no_density_and_are_refused(name):
+    row, message = OUTSIDE[name]
+    likelihood, x = likelihoods.get(name), np.array([row], "float32")
+    raw = np.zeros((1, likelihood.num_params(3)), "float32")
+    assert array(likelihood.log_prob(x, raw)) == -np.inf
+    with pytest.raises(ValueError, match=message):
+        likelihood.check(x)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(name, bad):
+    with pytest.raises(ValueError, match="1 values that are NaN or infinite"):
+        likelihoods.get(name).check(np.array([[0, 1, bad]]))
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_a_model_trains_and_its_exported_scorer_agrees(name, rng, tmp_path):
+    x = draw(name, rng, (32, 2, 3))
+    vae = keras_vae.VAE.from_architecture("mlp", (2, 3), 2, likelihood=name, seed=0, hidden=(8,))
+    vae.compile(optimizer="adam")
+    history = vae.fit(x, epochs=1, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert history["skipped_steps"] == [0]
+    vae.export(tmp_path / "bundle")
+    exported = OnnxVAE(tmp_path / "bundle").score(x, num_samples=5, seed=3)
+    for score, expected in vae.score(x, num_samples=5, seed=3).items():
+        np.testing.assert_allclose(exported[score], expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("x", [0, 1, 100, 10_000])
+@pytest.mark.parametrize("mean", [1e-3, 1.0, 98.0, 1e5])
+def test_counts_have_no_cancellation(x, mean):
+    """Where log Γ in float32 is off by tenths of nats."""
+    count, log_mean = np.full((1, 1), x, "float32"), np.full((1, 1), np.log(mean), "float32")
+    mean = np.exp(log_mean[0, 0].astype("float64"))
+    actual = float(likelihoods.get("poisson").log_prob(count, log_mean)[0])
+    assert actual == pytest.approx(scipy.stats.poisson.logpmf(x, mean), rel=1e-5)
+    for log_r in (-7.0, 0.0, 7.0, 14.0):
+        raw = np.array([[log_mean[0, 0], log_r]], "float32")
+        actual = float(likelihoods.get("negative_binomial").log_prob(count, raw)[0])
+        expected = negative_binomial(x, raw[0].astype("float64"))[0]
+        assert actual == pytest.approx(expected, rel=1e-5), log_r
+
+
+@pytest.mark.parametrize("logit", [0.0, 1e-4, 0.999, 1.001, 3.0, -40.0])
+def test_continuous_bernoulli_is_exact_on_both_sides_of_its_series(logit):
+    raw = np.array([[logit]], "float32")
+    first = scipy.integrate.quad(lambda x: x * np.exp(raw[0, 0] * x), 0, 1)[0]
+    total = scipy.special.exprel(float(raw[0, 0]))
+    likelihood = likelihoods.get("continuous_bernoulli")
+    assert float(likelihood.mean(raw)[0, 0]) == pytest.approx(first / total, rel=1e-5)
+    log_prob = float(likelihood.log_prob(np.zeros((1, 1), "float32"), raw)[0])
+    assert log_prob == pytest.approx(-np.log(total), rel=1e-5, abs=1e-7)
+
+
+def test_eight_bit_images_are_in_support_and_halves_between_levels_are_not():
+    likelihood, levels = likelihoods.get("discretized_logistic"), LEVELS.astype("float32")
+    assert array(likelihood.in_support(levels)).all()
+    assert array(likelihood.in_support(np.arange(256, dtype="float32") / np.float32(255))).all()
+    assert not array(likelihood.in_support(levels[:-1] + np.float32(0.5 / 255))).any()
+    digits = np.arange(17, dtype="float32") / 16
+    assert array(likelihoods.DiscretizedLogistic(levels=17).in_support(digits)).all()
+
+
+@pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf])
+def test_normal_refuses_a_scale_that_is_not_positive(scale):
+    with pytest.raises(ValueError, match="scale must be a positive number"):
+        likelihoods.Normal(scale=scale)
+
+
+@pytest.mark.parametrize("levels", [1, 2.5, "256"])
+def test_levels_are_a_whole_number(levels):
+    with pytest.raises(ValueError, match="levels must be a whole number >= 2"):
+        likelihoods.DiscretizedLogistic(levels=levels)
+
+
+def colours(levels, raw):
+    """A mixture of two components, every colour there is, and its probability."""
+    likelihood = likelihoods.MixtureOfDiscretizedLogistics(num_components=2, levels=levels)
+    grid = np.stack(np.meshgrid(*[np.arange(levels) / (levels - 1)] * 3), -1).reshape(-1, 3)
+    rows = np.tile(raw, (len(grid), 1))
+    log_prob = array(likelihood.log_prob(grid.astype("float32"), rows))
+    return likelihood, grid, np.exp(log_prob.astype("float64"))
+
+
+def test_colours_of_the_mixture_sum_to_one_and_samples_have_their_moments(rng):
+    for raw in rng.normal(size=(5, 1, 20)).astype("float32"):
+        likelihood, grid, probability = colours(6, raw)
+        assert probability.sum() == pytest.approx(1, abs=1e-5)
+        draws = 20_000
+        x = array(likelihood.sample(np.tile(raw, (draws, 1)), seed=0))
+        pairs = np.einsum("ni,nj->nij", x, x).reshape(draws, 9)  # how the channels go together
+        expected = probability @ np.einsum("ni,nj->nij", grid, grid).reshape(-1, 9)
+        # 4 standard errors, 9 moments, 5 times: a false alarm in 350 seeds, and the seed is fixed.
+        gap = np.abs(pairs.mean(0) - expected)
+        assert (gap <= 4 * pairs.std(0) / math.sqrt(draws)).all()
+        likelihood.check(x)
+
+
+def test_mean_of_the_mixture_is_within_half_a_level_away_from_the_edges(rng):
+    raw = 0.1 * rng.normal(size=(1, 20)).astype("float32")
+    raw[:, 2:8] += 0.4  # locations
+    raw[:, 8:14] -= 4.0  # log s
+    likelihood, grid, probability = colours(40, raw)
+    np.testing.assert_allclose(array(likelihood.mean(raw))[0], probability @ grid, atol=0.5 / 39)
+
+
+@pytest.mark.parametrize("num_components", [0, 1.5])
+def test_components_are_a_whole_number(num_components):
+    with pytest.raises(ValueError, match="num_components must be a whole number >= 1"):
+        likelihoods.MixtureOfDiscretizedLogistics(num_components)
+
+
+def test_the_command_line_names_every_likelihood(capsys):
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["train", "--help"])
+    described = "".join(capsys.readouterr().out.split())  # argparse wraps the lines
+    assert all(name in described for name in LIKELIHOODS)
