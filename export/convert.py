@@ -21,7 +21,7 @@ class Parts(NamedTuple):
     decoder: onnx.ModelProto
     """z -> x_hat."""
     prior: onnx.ModelProto
-    """epsilon -> z."""
+    """epsilon, u -> z."""
     densities: onnx.ModelProto
     """x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl."""
 
@@ -119,7 +119,7 @@ def decoder(vae):
 
 
 def prior(vae):
-    """Return the ONNX model epsilon -> z: the prior's function of standard normal noise.
+    """Return the ONNX model epsilon, u -> z: the prior's function of noise.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -132,10 +132,10 @@ def prior(vae):
     'z'
     """
 
-    def transform(epsilon):
-        return {"z": vae.prior.transform(epsilon)}
+    def transform(epsilon, u):
+        return {"z": vae.prior.transform(epsilon, u)}
 
-    return canonical(_convert(transform, epsilon=(vae.latent_dim,)), ["z"])
+    return canonical(_convert(transform, epsilon=(vae.latent_dim,), u=()), ["z"])
 
 
 def densities(vae):

@@ -18,6 +18,13 @@ def latent(seed, first, count, latent_dim):
     return _entries(split(seed), low, high, latent_dim)
 
 
+def component(seed, first, count):
+    """`noise.component` as a graph: float32, (count,)."""
+    low, high = split(_range(first, count))
+    position = op.add(op.mul(high, const(noise.HIGH_INDEX)), const(noise.COMPONENT))
+    return uniform(words(split(seed), low, position)[0])
+
+
 def example_keys(seed, first, count):
     """The keys of the seeds that `count` given examples have: two int32 tensors, (count,)."""
     low, high = split(_range(first, count))
@@ -48,6 +55,12 @@ def words(keys, low, high):
         x0 = op.add(x0, keys[s % 3])
         x1 = op.add(op.add(x1, keys[(s + 1) % 3]), const(s))
     return x0, x1
+
+
+def uniform(word):
+    """Words to numbers of (0, 1): (floor(word / 2^9) + 1/2) / 2^23, exact in float32."""
+    steps = op.cast(shift_right(word, 9), to=np.float32)
+    return op.mul(op.add(steps, op.const(np.float32(0.5))), op.const(np.float32(2**-23)))
 
 
 def normal(word):

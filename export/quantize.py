@@ -97,8 +97,8 @@ def _fits_half(array):
 
 def _draws(parts):
     """What each part reads when a sample of the prior goes through it."""
-    epsilon = noise.latent(SEED, 0, DRAWS, parts.latent_dim)
-    z = _run(parts.prior, {"epsilon": epsilon})
+    epsilon, u = noise.latent(SEED, 0, DRAWS, parts.latent_dim), noise.component(SEED, 0, DRAWS)
+    z = _run(parts.prior, {"epsilon": epsilon, "u": u})
     x = _run(parts.decoder, {"z": z})
     zero = np.zeros_like(z)  # z = z_mean + exp(z_log_var / 2) * epsilon: both see the same z
     return {

@@ -31,7 +31,7 @@ def sampler(parts):
     scalars = {name: argument(Tensor(np.int64, ())) for name in ("seed", "first", "count")}
     temperature = argument(Tensor(np.float32, ()))
     epsilon = op.mul(temperature, noise.latent(**scalars, latent_dim=parts.latent_dim))
-    z = inline(parts.prior)(epsilon=epsilon)["z"]
+    z = inline(parts.prior)(epsilon=epsilon, u=noise.component(**scalars))["z"]
     x_hat = inline(parts.decoder)(z=z)["x_hat"]
     model = build({**scalars, "temperature": temperature}, {"z": z, "x_hat": x_hat})
     return canonical(model, ["z", "x_hat"])

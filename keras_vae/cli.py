@@ -35,9 +35,16 @@ def parser():
     train.add_argument("--architecture", default="mlp", help="mlp or conv")
     train.add_argument("--activation", default="relu", help="of its hidden layers")
     train.add_argument(
-        "--likelihood", help="bernoulli or normal (default: bernoulli with --binarize, else normal)"
+        "--likelihood",
+        help="bernoulli, categorical, continuous_bernoulli, discretized_logistic, "
+        "heteroscedastic_normal, mixture_of_discretized_logistics, negative_binomial, normal or "
+        "poisson (default: bernoulli with --binarize, else normal)",
     )
-    train.add_argument("--prior", default="standard_normal", help="standard_normal")
+    train.add_argument(
+        "--prior",
+        default="standard_normal",
+        help="standard_normal, mixture_of_normals, vamp or flow",
+    )
     train.add_argument("--latent-dim", type=int, default=8, help="size of z")
     train.add_argument("--objective", default="elbo", help="elbo or iwae")
     train.add_argument(
@@ -61,11 +68,23 @@ def parser():
     train.add_argument("--seed", type=int, default=0, help="of weights, noise and order")
     train.add_argument("--out", type=Path, required=True, help="folder for the model and pictures")
 
-    evaluate = commands.add_parser("evaluate", help="test ELBO", formatter_class=help_format)
+    evaluate = commands.add_parser(
+        "evaluate", help="test ELBO and log-likelihood", formatter_class=help_format
+    )
     evaluate.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
     evaluate.add_argument("--data", help="other data than the model was trained on")
     evaluate.add_argument("--data-dir", help="as in train")
+    evaluate.add_argument(
+        "--num-samples",
+        type=int,
+        metavar="K",
+        help="draws of z for each example: the log-likelihood too, and whether to believe it",
+    )
+    evaluate.add_argument("--examples", type=int, metavar="N", help="the first N (default: all)")
     evaluate.add_argument("--seed", type=int, default=0, help="of the noise")
+    evaluate.add_argument(
+        "--out", type=Path, help="a .json for the report (default: DIR/evaluation.json)"
+    )
 
     sample = commands.add_parser("sample", help="draw images", formatter_class=help_format)
     sample.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")

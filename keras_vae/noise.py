@@ -29,10 +29,12 @@ made by operations whose results IEEE 754 fixes. Its tails hold 0.995 of the tru
 0.97 beyond 4.5, 0.90 beyond 5, and end at 6.2.
 
 **Purposes.** A position gives two words. Sample i under a seed has the index i, whatever batch it
-is drawn in. Its latent noise epsilon, of which the prior makes z, is normal: entry j (from 0) is
-the normal of word j mod 2 of position floor(j / 2). The latent noise has the positions
-0 … 2^18 − 1; 2^18 … 2^19 − 1 are kept for the choice of a mixture component, and 2^19 … 2^20 − 2
-for draws of pixels. With a temperature, epsilon is multiplied by it, in float32.
+is drawn in. The prior makes z of its latent noise epsilon, which is normal, and of one number u,
+which is uniform and chooses a component where the prior is a mixture. Entry j of epsilon (from 0)
+is the normal of word j mod 2 of position floor(j / 2), so the latent noise has the positions
+0 … 2^18 − 1. u is the uniform number of word 0 of position 2^18. 2^18 + 1 … 2^19 − 1 have no use
+yet, and 2^19 … 2^20 − 2 are kept for draws of pixels. With a temperature, epsilon is multiplied
+by it, in float32, and u stays as it is.
 
 **Draws for a given example.** Where z is drawn many times for each of many examples, as in scoring
 data, an example has a seed of its own: example i under a seed takes the integer whose low 32 bits
@@ -53,6 +55,7 @@ ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 HIGH_INDEX = 2**20  # what one step of the index's high word adds to the second counter word
 MAX_INDEX = 2**44
+COMPONENT = 2**18  # the position of the number that chooses a mixture component
 EXAMPLE = 2**20 - 1  # the position of the words that are an example's own seed
 SQRT_HALF = np.float32(np.sqrt(0.5))
 
@@ -107,6 +110,17 @@ def latent(seed, first, count, latent_dim):
     True
     """
     return _entries(seed, _range(first, count), latent_dim)
+
+
+def component(seed, first, count):
+    """The number u of samples `first` … `first + count − 1`: float32, `(count,)`, in (0, 1).
+
+    Example:
+
+    >>> bool((component(7, 2, 3) == component(7, 0, 5)[2:]).all())
+    True
+    """
+    return uniform(seed, _range(first, count), COMPONENT)[:, 0]
 
 
 def draws(seed, first, count, start, num_samples, latent_dim):

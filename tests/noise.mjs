@@ -35,6 +35,12 @@ export function words(seed, index, position) {
 /** The word's number in (0, 1). */
 export const uniform = (word) => ((word >>> 9) + 0.5) * 2 ** -23;
 
+/** The number in (0, 1) of each index first, first + 1, ... that chooses a mixture component. */
+export function component(seed, first, count) {
+  const u = (_, row) => uniform(words(seed, first + BigInt(row), 2 ** 18)[0]);
+  return Float32Array.from({ length: count }, u);
+}
+
 /** T, all 65,536 entries, from the bytes (an ArrayBuffer) of normal_table.npy: its upper half. */
 export function parseTable(npy) {
   const view = new DataView(npy);

@@ -50,6 +50,7 @@ def test_golden_vectors_are_those_of_the_generator():
     golden = json.loads((GOLDEN / "noise.json").read_text())
     assert golden["vectors"] == made["vectors"]()
     assert golden["draws"] == made["draws"]()
+    assert golden["components"] == made["components"]()
     table = noise.table()
     assert all(made["hexadecimal"](table[int(i)]) == [bits] for i, bits in golden["table"].items())
 
@@ -123,6 +124,13 @@ def test_uniform_is_uniform_and_open():
     assert scipy.stats.kstest(u, "uniform").pvalue > 0.01
     assert (u.min() > 0) & (u.max() < 1)
     assert u.dtype == np.float32
+
+
+def test_the_number_that_chooses_a_component_is_of_its_own_position():
+    u = noise.component(-3, 2**32 - 2, 5)
+    assert (u.shape, u.dtype) == ((5,), np.float32)
+    for row in range(5):
+        assert u[row] == noise.uniform(-3, 2**32 - 2 + row, 2**18)[0]
 
 
 @pytest.mark.parametrize("word", [0, 0xFFFFFFFF])

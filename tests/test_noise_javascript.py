@@ -40,6 +40,7 @@ def test_the_golden_vectors(tmp_path):
         "table": len(VECTORS["table"]),
         **dict.fromkeys(["words", "uniform", "normal"], two_each),
         "draws": sum(len(draw["epsilon"]) for draw in VECTORS["draws"]),
+        "components": len(VECTORS["components"]),
     }
 
 
@@ -62,6 +63,7 @@ def test_latent_noise_of_random_seeds_and_of_indices_across_2_to_the_32(tmp_path
         ("vectors", "uniform"),
         ("vectors", "normal"),
         ("draws", "epsilon"),
+        ("components", "u"),
         ("latent", "epsilon"),
     ],
 )

@@ -1,9 +1,11 @@
-"""Priors p(z)."""
+"""Priors p(z): the standard normal, and all of them by name."""
 
 import keras
 from keras import ops
 
 from keras_vae.distributions.base import Prior
+from keras_vae.distributions.flow import FlowPrior
+from keras_vae.distributions.mixtures import MixtureOfNormals, VampPrior
 from keras_vae.distributions.normal import DiagonalNormal
 from keras_vae.lookup import lookup
 
@@ -24,7 +26,7 @@ class StandardNormal(Prior):
     def log_prob(self, z):
         return _standard(z).log_prob(z)
 
-    def transform(self, epsilon):
+    def transform(self, epsilon, u=None):
         return epsilon
 
     def kl_divergence(self, qz_x, z):
@@ -35,7 +37,12 @@ def _standard(z):
     return DiagonalNormal(ops.zeros_like(z), ops.zeros_like(z))
 
 
-PRIORS = {"standard_normal": StandardNormal}
+PRIORS = {
+    "standard_normal": StandardNormal,
+    "mixture_of_normals": MixtureOfNormals,
+    "vamp": VampPrior,
+    "flow": FlowPrior,
+}
 
 
 def get(identifier=None):

@@ -8,8 +8,6 @@ from keras import ops
 from keras_vae import noise
 from keras_vae.models.guards import check_batch_size, checked_array, checked_finite
 
-SCORES = ("elbo", "reconstruction_loss", "kl_loss", "log_likelihood")
-
 
 class Inference:
     """What a trained VAE is used for."""
@@ -47,7 +45,10 @@ class Inference:
             size = min(batch_size, count - start)
             epsilon = self._noise(size, seed, temperature, first + start)
             x_hat[start : start + size] = self._in_batches(
-                lambda epsilon: (self._x_hat(self.prior.transform(epsilon)),), batch_size, epsilon
+                lambda epsilon, u: (self._x_hat(self.prior.transform(epsilon, u)),),
+                batch_size,
+                epsilon,
+                noise.component(seed, first + start, size),
             )[0]
         return x_hat
 
@@ -95,33 +96,45 @@ class Inference:
         Reference: Burda et al., Importance Weighted Autoencoders, 2016, equation 8.
         """
         x = checked_array("x", x, self.input_shape)
-        self.likelihood.check(x)
-        noise.check_score(len(x), num_samples, seed, first)
-        check_batch_size(batch_size)
-        rows = max(1, batch_size // num_samples)
-        parts = [
-            self._score(x[i : i + rows], num_samples, seed, first + i, max(1, batch_size // rows))
-            for i in range(0, len(x), rows)
-        ]
-        none = np.zeros(0)
-        return {name: np.concatenate([none, *(part[name] for part in parts)]) for name in SCORES}
-
-    def _score(self, x, num_samples, seed, first, draws):
-        """As `score`, `draws` draws at once."""
-        x = ops.convert_to_tensor(x, self.variable_dtype)
-        qz_x = self.posterior(x)
-        log_px_z, kl, log_w = 0.0, 0.0, -np.inf
-        for start in range(0, num_samples, draws):
-            size = min(draws, num_samples - start)
-            epsilon = noise.draws(seed, first, len(x), start, size, self.latent_dim)
-            densities = self._densities(x, qz_x, epsilon)
-            log_px_z += densities.log_px_z.sum(axis=0)
-            kl += size * densities.kl
+        log_px_z, kl, log_w = np.zeros(len(x)), np.zeros(len(x)), np.full(len(x), -np.inf)
+        for rows, densities in self.densities_in_parts(x, num_samples, seed, first, batch_size):
+            log_px_z[rows] += densities.log_px_z.sum(axis=0)
+            kl[rows] += len(densities.log_px_z) * densities.kl
             with np.errstate(invalid="ignore"):  # of a model that diverged
-                log_w = np.logaddexp(log_w, np.logaddexp.reduce(densities.log_w, axis=0))
+                part = np.logaddexp.reduce(densities.log_w, axis=0)
+                log_w[rows] = np.logaddexp(log_w[rows], part)
         costs = {"reconstruction_loss": -log_px_z / num_samples, "kl_loss": kl / num_samples}
         log_likelihood = log_w - np.log(num_samples)
         return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
+
+    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=256):
+        """What `score` sums up, one by one: `(rows, densities)`, at most `batch_size` draws each.
+
+        `rows` is a slice of the examples and `densities` the `Densities`, in float64, of their
+        next draws. All the draws of some rows come before those of the next. Arguments and errors
+        are those of `score`.
+        """
+        x = checked_array("x", x, self.input_shape)
+        self.likelihood.check(x)
+        noise.check_score(len(x), num_samples, seed, first)
+        check_batch_size(batch_size)
+        size = max(1, batch_size // num_samples)
+        return (
+            (slice(i, i + size), densities)
+            for i in range(0, len(x), size)
+            for densities in self._score(
+                x[i : i + size], num_samples, seed, first + i, batch_size // size
+            )
+        )
+
+    def _score(self, x, num_samples, seed, first, draws):
+        """The `Densities` of `num_samples` draws for each row of `x`, `draws` draws at once."""
+        x = ops.convert_to_tensor(x, self.variable_dtype)
+        qz_x = self.posterior(x)
+        for start in range(0, num_samples, draws):
+            size = min(draws, num_samples - start)
+            epsilon = noise.draws(seed, first, len(x), start, size, self.latent_dim)
+            yield self._densities(x, qz_x, epsilon)
 
     def _densities(self, x, qz_x, epsilon):
         epsilon = ops.convert_to_tensor(epsilon, self.variable_dtype)

@@ -88,6 +88,7 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         self.seed = checked_seed(seed)
         self.sampling = Sampling(self.seed, dtype=self.variable_dtype, name="sampling")
         check_parts(encoder, decoder, self.likelihood)
+        self._bind_prior()
         self.kl_weight = self.add_weight((), "ones", trainable=False, name="kl_weight")
         self.make_trackers()
         self.built = True
@@ -116,12 +117,21 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         """
         likelihood = likelihoods.get(likelihood)
         make = architectures.get(architecture)
-        size = (input_shape, latent_dim, likelihood.params_per_element)
+        shape = architectures.heads.check_shape(input_shape, latent_dim)
+        size = (shape, latent_dim, likelihood.num_params(shape[-1]))
         try:
             encoder, decoder = make(*size, checked_seed(seed), **options)
         except OutOfMemory as error:
             raise MemoryError(f"the weights do not fit into memory: {error.message}") from error
         return cls(encoder, decoder, likelihood, prior, objective, seed)
+
+    def _bind_prior(self):
+        try:
+            self.prior.bind(self)
+        except OutOfMemory as error:
+            raise MemoryError(
+                f"the prior's weights do not fit into memory, take a smaller one: {error.message}"
+            ) from error
 
     @property
     def input_shape(self):

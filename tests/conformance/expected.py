@@ -105,7 +105,8 @@ def requests(vae, scored):
 
 def _z(vae, seed, first, count, temperature):
     epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
-    return keras.ops.convert_to_numpy(vae.prior.transform(epsilon))
+    u = noise.component(seed, first, count)
+    return keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))
 
 
 def _x_hat(vae, seed, first, count, temperature):

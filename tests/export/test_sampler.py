@@ -9,8 +9,9 @@ from onnx.reference import ReferenceEvaluator
 
 import keras_vae
 from export import bundle as bundles
-from export import convert, sampler, validate
+from export import convert, runtime, sampler, validate
 from keras_vae import noise
+from keras_vae.distributions import priors
 
 SEEDS = [0, 1, -1, 2**31, 2**32, 2**63 - 1, -(2**63), 0x0123456789ABCDEF]
 
@@ -95,13 +96,54 @@ def test_a_prior_of_ones_own_is_drawn_from(vae, tmp_path):
         def log_prob(self, z):
             return -keras.ops.sum(keras.ops.square(z / 2 - 1), -1) / 2
 
-        def transform(self, epsilon):
+        def transform(self, epsilon, u):
             return 2 * (epsilon + 1)
 
     other = keras_vae.VAE(vae.encoder, vae.decoder, prior=Shifted())
     other.export(tmp_path / "bundle")
     z = onnxruntime.InferenceSession(tmp_path / "bundle" / "sampler.onnx").run(["z"], feeds(1, 9))
     np.testing.assert_allclose(z[0], 2 * (noise.latent(1, 0, 9, 3) + 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_prior_is_given_the_number_that_chooses_a_component(component_session, seed):
+    for first, count in [(0, 300), (2**31 - 3, 7), (2**32 - 3, 7), (2**40, 2), (0, 0)]:
+        z = component_session.run(["z"], feeds(seed, count, first, 0.5))[0]
+        np.testing.assert_array_equal(z, np.stack([noise.component(seed, first, count)] * 3, -1))
+
+
+@pytest.fixture(scope="module")
+def component_session(vae):
+    class Chosen(keras_vae.distributions.Prior):
+        def log_prob(self, z):
+            return keras.ops.zeros_like(z[..., 0])
+
+        def transform(self, epsilon, u):
+            return keras.ops.zeros_like(epsilon) + u[:, None]
+
+    other = keras_vae.VAE(vae.encoder, vae.decoder, prior=Chosen())
+    graph = sampler.sampler(convert.parts(other))
+    return onnxruntime.InferenceSession(graph.SerializeToString())
+
+
+@pytest.mark.parametrize("name", sorted(set(priors.PRIORS) - {"standard_normal"}))
+def test_every_prior_passes_the_gate_and_works_alone(name, vae, tmp_path):
+    other = keras_vae.VAE(vae.encoder, vae.decoder, prior=name)
+    rng = np.random.default_rng(0)
+    other.prior.set_weights([w + 0.1 * rng.standard_normal(w.shape) for w in other.prior.weights])
+    other.export(tmp_path / "bundle")
+    bundle = runtime.OnnxVAE(tmp_path / "bundle")
+    np.testing.assert_allclose(bundle.sample(300, seed=5), other.sample(300, seed=5), atol=1e-5)
+    x = np.round(other.sample(5))
+    theirs, ours = bundle.score(x, num_samples=9), other.score(x, num_samples=9)
+    for key, scores in ours.items():
+        np.testing.assert_allclose(theirs[key], scores, rtol=1e-5)
+    assert len(str(bundle.manifest["prior"])) < 300  # no weights in there
+    convolutions = [
+        sum(node.op_type == "Conv" for node in onnx.load(tmp_path / "bundle" / file).graph.node)
+        for file in ("sampler.onnx", "decoder.onnx")
+    ]
+    assert convolutions[0] == convolutions[1]  # no encoder: the pseudo-inputs are encoded before
 
 
 @pytest.mark.parametrize("damage", ["table", "decoder"])

@@ -3,7 +3,7 @@
 // ends with status 1.
 
 import { readFileSync } from "node:fs";
-import { noise, parseTable, uniform, words } from "../noise.mjs";
+import { component, noise, parseTable, uniform, words } from "../noise.mjs";
 
 const [tablePath, vectorsPath] = process.argv.slice(2);
 const table = parseTable(Uint8Array.from(readFileSync(tablePath)).buffer);
@@ -33,6 +33,9 @@ for (const { words: want, uniform: u, normal: n, ...at } of golden.vectors ?? []
 for (const { epsilon, ...at } of golden.draws ?? []) {
   const got = draws(BigInt(at.seed), BigInt(at.example), BigInt(at.draw), 1, epsilon.length);
   compare("draws", at, bits(got), epsilon);
+}
+for (const { u, ...at } of golden.components ?? []) {
+  compare("components", at, bits(component(BigInt(at.seed), BigInt(at.index), u.length)), u);
 }
 for (const { epsilon, ...at } of golden.latent ?? []) {
   const got = latent(BigInt(at.seed), BigInt(at.first), at.count, epsilon.length / at.count);

@@ -56,6 +56,19 @@ def draws():
     ]
 
 
+def components():
+    """One entry for each seed and index: the number that chooses a mixture component."""
+    return [
+        {
+            "seed": str(seed),
+            "index": str(index),
+            "u": hexadecimal(noise.component(seed, index, 1)),
+        }
+        for seed in SEEDS
+        for index in INDICES
+    ]
+
+
 def lines(entries):
     """JSON, one entry a line, so that a change is seen."""
     return ",\n".join(json.dumps(entry) for entry in entries)
@@ -66,6 +79,6 @@ if __name__ == "__main__":
     chosen = {str(i): hexadecimal(table[i])[0] for i in CHOSEN}
     text = (
         f'{{"table": {json.dumps(chosen)},\n"vectors": [\n{lines(vectors())}\n],\n'
-        f'"draws": [\n{lines(draws())}\n]}}\n'
+        f'"draws": [\n{lines(draws())}\n],\n"components": [\n{lines(components())}\n]}}\n'
     )
     Path(__file__).with_name("noise.json").write_text(text)

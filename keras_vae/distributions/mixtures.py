@@ -1,0 +1,155 @@
+"""Mixtures of normals as priors p(z): with free components, or with those of pseudo-inputs."""
+
+import abc
+import math
+
+import keras
+from keras import ops
+
+from keras_vae.distributions.base import Prior, check_count
+from keras_vae.distributions.normal import DiagonalNormal
+
+
+class Mixture(Prior):
+    """p(z) = Σ_k weight_k N(z; mean_k, diag(variance_k)).
+
+    Subclasses give the components and the logarithm of their weights. Memory for the density grows
+    with draws × examples × components × latent_dim.
+    """
+
+    @property
+    @abc.abstractmethod
+    def log_weights(self):
+        """log weight_k: `(num_components,)`."""
+
+    @property
+    @abc.abstractmethod
+    def components(self):
+        """A `DiagonalNormal` of `(num_components, latent_dim)`."""
+
+    def log_prob(self, z):
+        log_probs = self.components.log_prob(z[..., None, :])  # (..., num_components)
+        return ops.logsumexp(self.log_weights + log_probs, axis=-1)
+
+    def transform(self, epsilon, u):
+        ends = ops.cumsum(ops.exp(self.log_weights))
+        k = ops.sum(ops.cast(u[..., None] >= ends, "int32"), axis=-1)
+        k = ops.minimum(k, self.num_components - 1)  # the last end may be rounded below 1
+        mean, log_var = (ops.take(parameter, k, axis=0) for parameter in self.components)
+        return mean + ops.exp(log_var / 2) * epsilon
+
+
+@keras.saving.register_keras_serializable("keras_vae")
+class MixtureOfNormals(Mixture):
+    """p(z) = Σ_k softmax(logits)_k N(z; means_k, diag(exp(2 log_scales_k))), all of it learned.
+
+    Args:
+        num_components: how many normals.
+        seed: integer seed of the initial means, which are ~ N(0, I).
+
+    Raises:
+        ValueError: `num_components` is not a whole number >= 1.
+
+    Example:
+
+    >>> import numpy as np
+    >>> prior = MixtureOfNormals(num_components=1)
+    >>> prior.build((None, 2))
+    >>> round(float(prior.log_prob(prior.means)[0]), 4)  # -log(2 pi)
+    -1.8379
+
+    Reference: Tomczak & Welling, VAE with a VampPrior, 2018, section 3, whose baseline it is.
+    """
+
+    def __init__(self, num_components=100, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_components = check_count("num_components", num_components)
+        self.seed = seed
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape, options = (self.num_components, self.latent_dim), {"autocast": False}
+        spread = keras.initializers.RandomNormal(stddev=1.0, seed=self.seed)
+        self.logits = self.add_weight(shape[:1], "zeros", name="logits", **options)
+        self.means = self.add_weight(shape, spread, name="means", **options)
+        self.log_scales = self.add_weight(shape, "zeros", name="log_scales", **options)
+
+    @property
+    def log_weights(self):
+        return ops.log_softmax(self.logits)
+
+    @property
+    def components(self):
+        return DiagonalNormal(ops.convert_to_tensor(self.means), 2 * self.log_scales)
+
+    def get_config(self):
+        return {**super().get_config(), "num_components": self.num_components, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("keras_vae")
+class VampPrior(Mixture):
+    """p(z) = 1/K Σ_k q(z|u_k): the mean posterior of K pseudo-inputs u_k, which are learned.
+
+    It fits the posteriors of the data wherever they are, and has no weights but the pseudo-inputs,
+    u_k = activation(pseudo_inputs_k). The encoder is that of the model, as it infers: dropout is
+    off. It encodes the K pseudo-inputs once a batch; an exported model holds what came of that.
+
+    Args:
+        num_components: pseudo-inputs, K; the paper has 500 for MNIST.
+        activation: function to the range of the data: `"sigmoid"` for [0, 1], `"linear"` for any.
+        seed: integer seed of the initial pseudo-inputs, which are ~ N(0, 0.1²) before `activation`.
+
+    Raises:
+        ValueError: `num_components` is not a whole number >= 1; the prior has another model.
+
+    Example:
+
+    >>> from keras_vae import VAE
+    >>> vae = VAE.from_architecture("mlp", (8, 8, 1), 2, prior=VampPrior(num_components=5))
+    >>> tuple(vae.prior.components.mean.shape)
+    (5, 2)
+
+    Reference: Tomczak & Welling, VAE with a VampPrior, 2018, section 3.
+    """
+
+    posterior = None
+    """The model's function of x to q(z|x)."""
+
+    def __init__(self, num_components=100, activation="sigmoid", seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_components = check_count("num_components", num_components)
+        self.activation = keras.activations.get(activation)
+        self.seed = seed
+
+    def bind(self, vae):
+        if self.posterior is not None and self.posterior.__self__.encoder is not vae.encoder:
+            raise ValueError(
+                "this VampPrior is made of another model's encoder: give each model its own"
+            )
+        self.posterior = vae.posterior
+        if self.built:
+            return
+        self.latent_dim = vae.latent_dim
+        self.pseudo_inputs = self.add_weight(
+            (self.num_components, *vae.input_shape),
+            keras.initializers.RandomNormal(stddev=0.1, seed=self.seed),
+            name="pseudo_inputs",
+            autocast=False,
+        )
+        self.built = True
+
+    @property
+    def log_weights(self):
+        return ops.full((self.num_components,), -math.log(self.num_components))
+
+    @property
+    def components(self):
+        return self.posterior(self.activation(ops.convert_to_tensor(self.pseudo_inputs)))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_components": self.num_components,
+            "activation": keras.activations.serialize(self.activation),
+            "seed": self.seed,
+        }
