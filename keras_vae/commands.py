@@ -174,15 +174,45 @@ def describe(test):
     )
 
 
-def evaluate(*, run, data, data_dir, seed):
-    """Prints the test ELBO of a trained model."""
+def evaluate(*, run, data, data_dir, num_samples, examples, seed, out):
+    """Prints what a trained model is worth; with `num_samples` all of it, and JSON beside it."""
+    if out is not None and num_samples is None:
+        raise ValueError("--out is for the report that --num-samples K asks for: give both")
+    if out is not None and out.suffix != ".json":
+        raise ValueError(f"--out must end in .json, got {out}")
     vae, settings = load_model(run / "model.keras"), load_settings(run)
     if data is None:
         data, data_dir = settings["data"], data_dir or settings["data_dir"]
     x_test = datasets.load(data, data_dir).x_test
     if settings["binarize"]:
         x_test = datasets.binarize(x_test, TEST_SEED)
-    print(describe(test_metrics(vae, x_test, seed)))
+    x_test = first_examples(x_test, examples)
+    if num_samples is None:
+        print(describe(test_metrics(vae, x_test, seed)))
+        return
+    binarization = f"once, seed {TEST_SEED}" if settings["binarize"] else "none"
+    protocol = {"data": data, "binarization": binarization, "split": "test"}
+    out = out or run / "evaluation.json"
+    with output_folder(out.parent):
+        report = evaluation.report(vae, x_test, num_samples, seed, **protocol)
+        print(report)
+        write_report(report, out)
+
+
+def first_examples(x, count):
+    """The first `count` examples, all if it is None."""
+    if count is not None and not 1 <= count <= len(x):
+        raise ValueError(f"--examples must be from 1 to {len(x)}, all there are, got {count}")
+    return x[:count]
+
+
+def write_report(report, out):
+    """Writes a report as JSON and the picture of its convergence beside it: both or neither."""
+    picture, found = out.with_suffix(".png"), report.importance
+    with atomic_write(out) as path, atomic_write(picture) as picture_path:
+        path.write_text(json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n")
+        plotting.save(plotting.convergence(found.convergence, found.elbo), picture_path)
+    print(f"wrote {out} and {picture}")
 
 
 def sample(*, run, count, seed, temperature, first, out):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_vae import datasets
 from keras_vae.cli import main
 from keras_vae.models import load_model
 
@@ -58,6 +59,48 @@ def test_evaluate_prints_the_elbo_of_the_run(run, capsys):
     assert main(["evaluate", str(run)]) == 0
     test = json.loads((run / "metrics.json").read_text())["test"]
     assert f"test ELBO {test['elbo']:.2f} ± {test['standard_error']:.2f}" in capsys.readouterr().out
+
+
+def test_evaluate_with_draws_writes_a_report(run, tmp_path, capsys):
+    out = tmp_path / "new" / "report.json"
+    arguments = ["--num-samples", "30", "--examples", "20", "--seed", "4", "--out", str(out)]
+    assert main(["evaluate", str(run), *arguments]) == 0
+    printed, report = capsys.readouterr(), json.loads(out.read_text())
+    assert report["protocol"] == {
+        "data": "digits",
+        "binarization": "none",
+        "split": "test",
+        "num_samples": 30,
+        "seed": 4,
+        "examples": 20,
+    }
+    x = datasets.load("digits").x_test[:20]
+    log_likelihood = load_model(run / "model.keras").score(x, 30, seed=4)["log_likelihood"].mean()
+    assert report["log_likelihood"]["mean"] == pytest.approx(log_likelihood, abs=1e-4)
+    assert f"log_likelihood      {log_likelihood:.2f} ± " in printed.out
+    assert printed.err == ""  # the bar is for terminals
+    assert min(Image.open(out.with_suffix(".png")).size) > 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num-samples", "0"], "num_samples must be a whole number from 1"),
+        (["--num-samples", "5", "--examples", "0"], "--examples must be from 1 to 359"),
+        (["--examples", "360"], "--examples must be from 1 to 359, all there are, got 360"),
+        (["--num-samples", "5", "--seed", str(2**63)], "seed must be"),
+        (["--num-samples", "5", "--out", "r.txt"], "must end in .json"),
+        (["--out", "new/r.json"], "--num-samples"),
+        (["--num-samples", "5", "--data", "EMPTY"], "expected at least one example"),
+    ],
+)
+def test_bad_requests_for_a_report(run, arguments, message, tmp_path, monkeypatch, capsys):
+    empty = save_npz(tmp_path / "e.npz", x_train=grey(), x_test=grey(0))
+    monkeypatch.chdir(tmp_path)
+    given = [str(empty) if argument == "EMPTY" else argument for argument in arguments]
+    refused(["evaluate", str(run), *given], message, capsys)
+    assert names(tmp_path) == {"e.npz"}
+    assert not (run / "evaluation.json").exists()
 
 
 def test_sample_writes_pictures_and_arrays(run, tmp_path):

@@ -121,6 +121,21 @@ def test_every_picture_takes_colour_and_vectors(tmp_path, shape):
         assert Image.open(tmp_path / "a.png").size > (100, 50)
 
 
+def test_convergence_is_the_mean_over_draws():
+    figure = plotting.convergence({10: [-3.0, -1.0], 1: [-5.0, -3.0]}, elbo=[-6.0, -4.0])
+    estimate, elbo = figure.axes[0].get_lines()
+    assert estimate.get_xydata().tolist() == [[1, -4], [10, -2]]
+    assert set(elbo.get_ydata()) == {-5}
+    assert figure.axes[0].get_xscale() == "log"
+
+
+def test_the_kl_of_each_dimension_is_a_bar_or_a_curve():
+    bars = plotting.kl_per_dimension([2.0, 0.5]).axes[0].patches
+    assert [bar.get_height() for bar in bars] == [2, 0.5]
+    lines = plotting.kl_per_dimension([[1.0, 0.0], [2.0, 0.5]]).axes[0].get_lines()
+    assert [line.get_ydata().tolist() for line in lines] == [[1, 2], [0, 0.5]]
+
+
 def test_training_curves_pair_training_and_validation():
     history = {"epoch": [4, 5], "loss": [9, 8], "kl_loss": [2, 3], "val_loss": [8, 7], "lr": [1, 1]}
     figure = plotting.training_curves({**history, "skipped_steps": [0, 0]})
@@ -168,6 +183,8 @@ def test_save_writes_a_png_whole_or_not_at_all(tmp_path, monkeypatch):
         (lambda: plotting.manifold(Decoder(3)), "latent_dim 3: a manifold needs 2"),
         (lambda: plotting.manifold(Decoder(2), size=0), "at least 1"),
         (lambda: plotting.training_curves({}), "no epoch"),
+        (lambda: plotting.convergence({}), "no estimate"),
+        (lambda: plotting.kl_per_dimension([]), r"shape \(0,\): expected \(latent_dim,\)"),
         (lambda: plotting.training_curves({"loss": []}), "no epoch"),
     ],
 )

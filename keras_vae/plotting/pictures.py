@@ -1,17 +1,10 @@
-"""Pictures of a VAE. Every function returns a `matplotlib.figure.Figure` and keeps no state.
-
-Images are grey, or RGB for three channels, clipped to [0, 1]. Vectors are folded into the
-rectangle closest to a square and drawn as a heat map.
-"""
+"""Pictures of examples: samples, reconstructions, what z does."""
 
 import math
 from statistics import NormalDist
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from keras_vae.files import atomic_write
 from keras_vae.tiles import examples, grid_figure, label_columns, label_rows
 
 _MAX_ROWS = 16
@@ -114,73 +107,6 @@ def manifold(vae, size=20):
     quantiles = [NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)]
     z = np.array([(z0, z1) for z1 in reversed(quantiles) for z0 in quantiles], np.float32)
     return grid_figure(examples(vae.decode(z)), size, joined=True)[0]
-
-
-def training_curves(history):
-    """One panel for each logged quantity over the epochs, training and validation together.
-
-    Args:
-        history: a mapping of columns to values per epoch, as `History.history` of `fit`: `loss`,
-            `val_loss`, `reconstruction_loss`, ... Losses are in nats per example. A column
-            `epoch` is taken as the axis, numbered from 0 as Keras does.
-
-    Raises:
-        ValueError: there is no column, or no epoch.
-
-    Example:
-
-    >>> figure = training_curves({"loss": [130.0, 110.0], "val_loss": [120.0, 112.0]})
-    """
-    curves = {name: np.asarray(values, float) for name, values in history.items()}
-    count = max((len(values) for values in curves.values()), default=0)
-    epochs = curves.pop("epoch", np.arange(count)) + 1
-    names = sorted({name.removeprefix("val_") for name in curves}, key=_panel_order)
-    if not names or count == 0:
-        raise ValueError("the history holds no epoch: expected columns such as loss and val_loss.")
-    if not np.any(curves.get("skipped_steps")):
-        names = [name for name in names if name != "skipped_steps"] or names
-    columns = min(3, len(names))
-    rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(3.6 * columns + 0.6, 2.9 * rows + 0.3), layout="constrained")
-    for i, name in enumerate(names):
-        axes = figure.add_subplot(rows, columns, i + 1)
-        for key, label in ((name, "training"), (f"val_{name}", "validation")):
-            if key in curves:
-                axes.plot(epochs[: len(curves[key])], curves[key], label=label, **_line(count))
-        _finish_panel(axes, name)
-    return figure
-
-
-def save(figure, path):
-    """Writes a figure as a PNG, whole or not at all.
-
-    Args:
-        figure: a `matplotlib.figure.Figure`.
-        path: the file to write.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
-
-
-def _panel_order(name):
-    return name != "loss", not name.endswith("loss"), name
-
-
-def _line(count):
-    return {"marker": "." if count <= 30 else None, "linewidth": 1.5}
-
-
-def _finish_panel(axes, name):
-    axes.set_title(name.replace("_", " "), fontsize=10)
-    axes.set_xlabel("epoch", fontsize=9)
-    axes.set_ylabel("nats per example" if name.endswith("loss") else "", fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False)
 
 
 def _liveliest(vae, start):

@@ -1,0 +1,28 @@
+"""What a trained model is worth, in nats, with its error bar, and whether to believe it."""
+
+from keras_vae.evaluation.collapse import PosteriorCollapse
+from keras_vae.evaluation.estimate import Estimate, bits_per_dimension, estimate
+from keras_vae.evaluation.importance import (
+    ImportanceEstimate,
+    importance_sample,
+    log_likelihood,
+)
+from keras_vae.evaluation.latent import LatentUse, latent_use, mutual_information
+from keras_vae.evaluation.pareto import pareto_k
+from keras_vae.evaluation.report import Report, report
+
+__all__ = [
+    "Estimate",
+    "ImportanceEstimate",
+    "LatentUse",
+    "PosteriorCollapse",
+    "Report",
+    "bits_per_dimension",
+    "estimate",
+    "importance_sample",
+    "latent_use",
+    "log_likelihood",
+    "mutual_information",
+    "pareto_k",
+    "report",
+]

@@ -1,0 +1,97 @@
+"""What the latent dimensions are used for: active units, KL divergence, mutual information."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_vae import noise
+
+ACTIVE = 0.01
+"""The variance of the posterior mean above which a dimension counts as active."""
+
+
+class LatentUse(NamedTuple):
+    """What each latent dimension is used for, over some data: arrays of `(latent_dim,)`."""
+
+    kl: np.ndarray
+    """The mean over data of KL(q(z_j|x) ‖ N(0, 1)), in nats: with a standard normal prior their
+    sum is the KL divergence of the bound."""
+    variance: np.ndarray
+    """The variance over data of the posterior mean E[z_j|x]."""
+
+    @property
+    def active(self):
+        """Which dimensions say something of x: variance > 0.01."""
+        return self.variance > ACTIVE
+
+    def __str__(self):
+        lines = [
+            f"{f'z[{j}]':<20}KL {self.kl[j]:.4f} nats, variance of the mean {self.variance[j]:.4f}"
+            for j in np.argsort(-self.kl)
+        ]
+        return "\n".join(lines)
+
+
+def latent_use(vae, x):
+    """The KL divergence and the variance of the mean of each latent dimension: a `LatentUse`.
+
+    Raises:
+        ValueError: `x` has another shape or holds values that are not finite.
+
+    Example:
+
+    >>> from keras_vae import VAE
+    >>> vae = VAE.from_architecture("mlp", (8, 8, 1), 2, "normal", seed=0)
+    >>> int(latent_use(vae, np.zeros((3, 8, 8, 1))).active.sum())
+    0
+
+    Reference: Burda et al., Importance Weighted Autoencoders, 2016, section 5.1 (active units).
+    """
+    z_mean, z_log_var = encoded(vae, x)
+    kl = 0.5 * (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var)
+    return LatentUse(kl.mean(axis=0), z_mean.var(axis=0))
+
+
+def mutual_information(vae, x, seed=0):
+    """I(x; z) = E[log q(z|x) − log q(z)] in nats, with q(z) = (1/N) Σ q(z|x_n): at most log N.
+
+    The rest of the mean KL divergence is KL(q(z) ‖ p(z)), which no decoder can use. One draw of z
+    for each example; the mixture is of all the examples.
+
+    Raises:
+        ValueError: `x` has another shape or holds values that are not finite.
+
+    Example:
+
+    >>> from keras_vae import VAE
+    >>> vae = VAE.from_architecture("mlp", (8, 8, 1), 2, "normal", seed=0)
+    >>> abs(round(mutual_information(vae, np.zeros((3, 8, 8, 1))), 6))  # one x: nothing to tell
+    0.0
+
+    Reference: Hoffman & Johnson, ELBO Surgery, 2016, equations 7 and 8.
+    """
+    z_mean, z_log_var = encoded(vae, x)
+    epsilon = noise.draws(seed, 0, len(x), 0, 1, vae.latent_dim)[0]
+    z = z_mean + np.exp(z_log_var / 2) * epsilon
+    log_q = -0.5 * (epsilon.astype("float64") ** 2 + z_log_var).sum(axis=1)  # log q(z_n|x_n)
+    rows = max(1, 4_000_000 // len(x))
+    log_mixture = [_log_mixture(z[i : i + rows], z_mean, z_log_var) for i in range(0, len(x), rows)]
+    return float((log_q - np.concatenate(log_mixture)).mean())
+
+
+def _log_mixture(z, z_mean, z_log_var):
+    """log (1/N) Σ q(z|x_n), less the constant of the normal density: `(B,)`.
+
+    The squares are multiplied out into products of matrices.
+    """
+    precision = np.exp(-z_log_var)
+    constant = (z_mean**2 * precision + z_log_var).sum(axis=1)
+    log_q = -0.5 * (z**2 @ precision.T - 2 * z @ (z_mean * precision).T + constant)  # (B, N)
+    return np.logaddexp.reduce(log_q, axis=1) - np.log(len(z_mean))
+
+
+def encoded(vae, x):
+    """`(z_mean, z_log_var)` in float64."""
+    if not len(x):
+        raise ValueError("x holds no examples: expected at least one")
+    return (h.astype("float64") for h in vae.encode(x))

@@ -1,0 +1,34 @@
+"""Pictures of a VAE. Every function returns a `matplotlib.figure.Figure` and keeps no state.
+
+Images are grey, or RGB for three channels, clipped to [0, 1]. Vectors are folded into the
+rectangle closest to a square and drawn as a heat map.
+"""
+
+from keras_vae.files import atomic_write
+from keras_vae.plotting.curves import convergence, kl_per_dimension, training_curves
+from keras_vae.plotting.pictures import images, latent_traversal, manifold, reconstructions
+
+__all__ = [
+    "convergence",
+    "images",
+    "kl_per_dimension",
+    "latent_traversal",
+    "manifold",
+    "reconstructions",
+    "save",
+    "training_curves",
+]
+
+
+def save(figure, path):
+    """Writes a figure as a PNG, whole or not at all.
+
+    Args:
+        figure: a `matplotlib.figure.Figure`.
+        path: the file to write.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
