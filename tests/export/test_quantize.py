@@ -249,8 +249,9 @@ def test_budget_is_what_a_variant_may_cost(mlp, x, tmp_path, monkeypatch):
 
 def test_a_variant_that_draws_another_z_is_refused(mlp, x, tmp_path, monkeypatch):
     def shrink(parts):
-        text = """<ir_version: 8, opset_import: ["": 18]> shrink (float[batch, 3] epsilon)
-          => (float[batch, 3] z) <float a = {0.999999}> {z = Mul(epsilon, a)}"""
+        text = """<ir_version: 8, opset_import: ["": 18]>
+          shrink (float[batch, 3] epsilon, float[batch] u) => (float[batch, 3] z)
+          <float a = {0.999999}> {z = Mul(epsilon, a)}"""
         return parts._replace(prior=onnx.parser.parse_model(text))
 
     monkeypatch.setitem(quantize.PRECISIONS, "float16", shrink)
