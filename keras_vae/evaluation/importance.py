@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_vae.evaluation.pareto import pareto_k, tail_length
+from keras_vae.models.inference import log_add
 
 
 class ImportanceEstimate(NamedTuple):
@@ -148,9 +149,3 @@ def powers_of_ten(num_samples):
     [1, 10, 100, 250]
     """
     return [10**i for i in range(len(str(num_samples - 1))) if 10**i < num_samples] + [num_samples]
-
-
-def log_add(total, log_w):
-    """log(exp(total) + Σ exp(log_w)), `log_w` summed over axis 0."""
-    with np.errstate(invalid="ignore"):  # of a model that diverged
-        return np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))

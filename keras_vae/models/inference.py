@@ -100,9 +100,7 @@ class Inference:
         for rows, densities in self.densities_in_parts(x, num_samples, seed, first, batch_size):
             log_px_z[rows] += densities.log_px_z.sum(axis=0)
             kl[rows] += len(densities.log_px_z) * densities.kl
-            with np.errstate(invalid="ignore"):  # of a model that diverged
-                part = np.logaddexp.reduce(densities.log_w, axis=0)
-                log_w[rows] = np.logaddexp(log_w[rows], part)
+            log_w[rows] = log_add(log_w[rows], densities.log_w)
         costs = {"reconstruction_loss": -log_px_z / num_samples, "kl_loss": kl / num_samples}
         log_likelihood = log_w - np.log(num_samples)
         return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
@@ -160,3 +158,9 @@ class Inference:
             np.concatenate([ops.convert_to_numpy(h) for h in column])[:count]
             for column in zip(*batches, strict=True)
         )
+
+
+def log_add(total, log_w):
+    """log(exp(total) + Σ exp(log_w)), `log_w` summed over axis 0."""
+    with np.errstate(invalid="ignore"):  # of a model that diverged
+        return np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
