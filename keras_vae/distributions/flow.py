@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae.distributions.base import Prior, check_count
-from keras_vae.distributions.normal import DiagonalNormal
+from keras_vae.distributions.normal import standard_normal
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -64,8 +64,7 @@ class FlowPrior(Prior):
 
     def log_prob(self, z):
         epsilon, log_det = self.inverse(z)
-        zeros = ops.zeros_like(epsilon)
-        return DiagonalNormal(zeros, zeros).log_prob(epsilon) + log_det
+        return standard_normal(epsilon).log_prob(epsilon) + log_det
 
     def get_config(self):
         sizes = {"num_layers": self.num_layers, "units": self.units, "seed": self.seed}

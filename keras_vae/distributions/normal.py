@@ -38,3 +38,9 @@ class DiagonalNormal(NamedTuple):
         squares = ops.square(self.mean - other.mean) * ops.exp(-other.log_var)
         log_ratio = self.log_var - other.log_var
         return 0.5 * ops.sum(squares + ops.exp(log_ratio) - 1 - log_ratio, axis=-1)
+
+
+def standard_normal(z):
+    """N(0, I), a `DiagonalNormal` of the shape of `z`."""
+    zeros = ops.zeros_like(z)
+    return DiagonalNormal(zeros, zeros)

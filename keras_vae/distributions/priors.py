@@ -1,12 +1,11 @@
 """Priors p(z): the standard normal, and all of them by name."""
 
 import keras
-from keras import ops
 
 from keras_vae.distributions.base import Prior
 from keras_vae.distributions.flow import FlowPrior
 from keras_vae.distributions.mixtures import MixtureOfNormals, VampPrior
-from keras_vae.distributions.normal import DiagonalNormal
+from keras_vae.distributions.normal import standard_normal
 from keras_vae.lookup import lookup
 
 
@@ -24,17 +23,13 @@ class StandardNormal(Prior):
     """
 
     def log_prob(self, z):
-        return _standard(z).log_prob(z)
+        return standard_normal(z).log_prob(z)
 
     def transform(self, epsilon, u=None):
         return epsilon
 
     def kl_divergence(self, qz_x, z):
-        return qz_x.kl_divergence(_standard(qz_x.mean))
-
-
-def _standard(z):
-    return DiagonalNormal(ops.zeros_like(z), ops.zeros_like(z))
+        return qz_x.kl_divergence(standard_normal(qz_x.mean))
 
 
 PRIORS = {
