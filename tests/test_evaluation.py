@@ -84,12 +84,15 @@ def test_with_the_exact_posterior_the_elbo_is_the_log_likelihood(pca_vae, x, rng
 
 
 def test_training_finds_the_maximum_likelihood_of_pca():
+    """Over seeds the ELBO is 14.24 to 14.31 and the exact answer 14.36: 0.5 is far outside."""
     digits = keras_vae.datasets.load("digits")
     x, x_test = (part.reshape(len(part), -1) for part in (digits.x_train, digits.x_test))
+    keras.utils.set_random_seed(0)  # of the order of the batches
     vae = linear_vae(64, 8)
-    decay = keras.optimizers.schedules.CosineDecay(2e-2, decay_steps=90 * 12)
+    vae.objective = keras_vae.objectives.ELBO(estimator="sticking_the_landing")
+    decay = keras.optimizers.schedules.CosineDecay(3e-2, decay_steps=100 * 23)
     vae.compile(optimizer=keras.optimizers.Adam(decay))
-    vae.fit(x, batch_size=128, epochs=90, verbose=0)
+    vae.fit(x, batch_size=64, epochs=100, verbose=0)
     elbo = evaluation.estimate(vae.score(x_test, num_samples=100)["elbo"]).mean
     assert elbo == pytest.approx(PCA(8).fit(x).score(x_test), abs=0.5)
 
