@@ -10,6 +10,7 @@ import onnx
 
 from export import card, convert, quantize, runtime, sampler, scorer, validate, variants
 from export import manifest as manifests
+from keras_vae.models.labels import gallery
 
 GRAPHS = {
     "encoder.onnx": lambda parts: parts.encoder,
@@ -29,6 +30,7 @@ def write(
     x=None,
     budget=variants.BUDGET,
     data=None,
+    label=None,
     say=lambda message: None,
 ):
     """Export a VAE into the folder `path`, once it is proved to agree with Keras.
@@ -43,8 +45,9 @@ def write(
         metrics: what is known of the model, for the manifest: `data`, its name, and `test`, with
             `elbo` and `standard_error` in nats per example.
         precision: `"float16"`, `"int8"`, or both: variants to write beside the float32 files.
-        x, budget, data: held-out examples to judge the variants by, what they may cost in nats per
-            example, and what the examples are called: see `variants.Trial`.
+        x, budget, data, label: held-out examples to judge the variants by, what they may cost in
+            nats per example, what the examples are called, and their labels if the model is
+            conditional: see `variants.Trial`.
         say: called with a line of progress now and then.
 
     Raises:
@@ -65,7 +68,7 @@ def write(
     """
     path = Path(path).resolve()
     _check_target(path)
-    trial = variants.Trial(vae, precision, x, budget, data)
+    trial = variants.Trial(vae, precision, x, budget, data, label)
     with _replacing(path) as folder:
         _fill(folder, convert.float32(vae), tolerance, metrics, trial, say)
 
@@ -90,7 +93,7 @@ def _fill(folder, vae, tolerance, metrics, trial, say):
     }
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     say("sampling")
-    runtime.write(runtime.OnnxVAE(folder).sample(64), folder / "samples.png")
+    runtime.write(gallery(runtime.OnnxVAE(folder)), folder / "samples.png")
     _write_text(folder / "README.md", card.text(manifest))
 
 

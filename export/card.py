@@ -1,5 +1,7 @@
 """The model card: the README.md of a bundle."""
 
+LABEL = 'draw["label"] = np.array(0, np.int64)\n'
+
 
 def text(manifest):
     """Write the model card of a bundle, in Markdown.
@@ -8,20 +10,23 @@ def text(manifest):
         manifest: what manifest.json holds.
     """
     shape, latent_dim = tuple(manifest["input_shape"]), manifest["latent_dim"]
+    num_classes = manifest.get("num_classes")
     likelihood = manifest["likelihood"]["class_name"]
     sections = [
         f"# A variational autoencoder of {_data(shape)}",
-        "![64 samples](samples.png)",
+        "![Samples](samples.png)",
         f"Latent size {latent_dim}, likelihood {likelihood}, "
         f"prior {manifest['prior']['class_name']}. "
         f"Exported by keras-vae {manifest['keras_vae']}, ONNX opset {manifest['opset']}.",
         _files(manifest["files"]),
         "## Run it",
-        _snippet(shape, latent_dim),
+        _snippet(shape, num_classes),
         "`x_hat` is the mean of p(x|z). `encoder.onnx` takes `x`, scaled as the training data was, "
         "and gives `z_mean` and `z_log_var` of q(z|x). `scorer.onnx` gives the evidence "
         "lower bound and the estimated log-likelihood of each example, in nats, from `num_samples` "
         "draws of z.",
+        num_classes and f"The model is conditional: `label` is a whole number from 0 to "
+        f"{num_classes - 1}, and x_hat, the bound and the likelihood are those given the label.",
         "## Numbers",
         _numbers(manifest),
         _variants(manifest),
@@ -48,7 +53,8 @@ def _signature(values):
     return ", ".join(f"`{name}` ({', '.join(map(str, dims))})" for name, dims in values.items())
 
 
-def _snippet(shape, latent_dim):
+def _snippet(shape, num_classes):
+    label = "" if num_classes is None else LABEL
     return f"""```python
 import numpy as np
 import onnxruntime
@@ -56,7 +62,7 @@ import onnxruntime
 sampler = onnxruntime.InferenceSession("sampler.onnx")
 draw = {{name: np.array(n, np.int64) for name, n in [("seed", 0), ("first", 0), ("count", 64)]}}
 draw["temperature"] = np.array(1, np.float32)
-z, x_hat = sampler.run(["z", "x_hat"], draw)  # {(64, *shape)}
+{label}z, x_hat = sampler.run(["z", "x_hat"], draw)  # {(64, *shape)}
 ```"""
 
 

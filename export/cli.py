@@ -85,10 +85,11 @@ def _export(model, out, options, metrics):
 
 
 def _held_out(vae, model, options):
-    from export import held_out
+    from keras_vae import runs
 
-    x, data = held_out.load(vae, model.parent, options.data, options.data_dir)
-    return {"x": x, "data": data, "budget": options.budget}
+    test = runs.load_test_set(vae, model.parent, options.data, options.data_dir)
+    name = Path(test.data).name
+    return {"x": test.x, "label": test.label, "data": name, "budget": options.budget}
 
 
 def _metrics(model):

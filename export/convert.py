@@ -19,11 +19,13 @@ class Parts(NamedTuple):
     encoder: onnx.ModelProto
     """x -> z_mean, z_log_var."""
     decoder: onnx.ModelProto
-    """z -> x_hat."""
+    """z -> x_hat; a conditional model's has the input label too, and so have its densities."""
     prior: onnx.ModelProto
     """epsilon, u -> z."""
     densities: onnx.ModelProto
     """x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl."""
+    num_classes: int | None = None
+    """How many labels a conditional model knows."""
 
     @property
     def input_shape(self):
@@ -52,7 +54,7 @@ def parts(vae):
     >>> parts(vae).input_shape
     (4, 4, 1)
     """
-    return Parts(encoder(vae), decoder(vae), prior(vae), densities(vae))
+    return Parts(encoder(vae), decoder(vae), prior(vae), densities(vae), vae.num_classes)
 
 
 def _event(value):
@@ -90,7 +92,8 @@ def encoder(vae):
 def decoder(vae):
     """Return the ONNX model z -> x_hat: the mean of the likelihood p(x|z).
 
-    The decoder's raw output stands in the graph as the tensor `x_params`, not as an output.
+    A conditional model's has a second input, `label` (batch,), int64. The decoder's raw output
+    stands in the graph as the tensor `x_params`, not as an output.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -110,7 +113,11 @@ def decoder(vae):
     'x_hat'
     """
     shape = vae.decoder.output_shape[1:]
-    params = _convert(lambda z: {"x_params": vae.decoder(z)}, z=(vae.latent_dim,))
+
+    def x_params(z, label=None):
+        return {"x_params": vae.decoder(z if label is None else [z, _one_hot(vae, label)])}
+
+    params = _convert(x_params, z=(vae.latent_dim,), **_label(vae))
     mean = _convert(lambda x_params: {"x_hat": vae.likelihood.mean(x_params)}, x_params=shape)
     # Converted apart and joined, because the converter moves operators across x_params.
     mean = onnx.compose.add_prefix(mean, "mean/", rename_inputs=False, rename_outputs=False)
@@ -142,7 +149,8 @@ def densities(vae):
     """Return the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl: row by row.
 
     All in nats, at z = z_mean + exp(z_log_var / 2) * epsilon. log_w = log p(x|z) + log p(z) -
-    log q(z|x); kl is in closed form where there is one, else the estimate from this one z.
+    log q(z|x); kl is in closed form where there is one, else the estimate from this one z. A
+    conditional model's has one more input, `label`.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -155,14 +163,14 @@ def densities(vae):
     ['log_px_z', 'log_w', 'kl']
     """
 
-    def log_densities(x, z_mean, z_log_var, epsilon):
+    def log_densities(x, z_mean, z_log_var, epsilon, label=None):
         qz_x = DiagonalNormal(z_mean, z_log_var)
         z = vae.sampling(list(qz_x), epsilon=epsilon[None])  # (1, rows, latent_dim)
-        rows, _ = vae.densities(x, qz_x, z)
+        rows, _ = vae.densities(x, qz_x, z, label=_one_hot(vae, label))
         return {"log_px_z": rows.log_px_z[0], "log_w": rows.log_w[0], "kl": rows.kl}
 
     latent = dict.fromkeys(("z_mean", "z_log_var", "epsilon"), (vae.latent_dim,))
-    model = _convert(log_densities, x=vae.input_shape, **latent)
+    model = _convert(log_densities, x=vae.input_shape, **latent, **_label(vae))
     return canonical(model, ["log_px_z", "log_w", "kl"])
 
 
@@ -196,8 +204,18 @@ def _full_precision(config):
     return "float32" if isinstance(config, str) and config in HALF else config
 
 
+def _label(vae):
+    return {} if vae.num_classes is None else {"label": ()}
+
+
+def _one_hot(vae, label):
+    """By a table, so that a runtime refuses a label that is too large."""
+    return None if label is None else tf.gather(tf.eye(vae.num_classes), label)
+
+
 def _convert(function, **shapes):
-    signature = [tf.TensorSpec((None, *s), tf.float32, name=name) for name, s in shapes.items()]
+    dtypes = {name: tf.int64 if name == "label" else tf.float32 for name in shapes}
+    signature = [tf.TensorSpec((None, *s), dtypes[name], name) for name, s in shapes.items()]
     traced = tf.function(function, input_signature=signature)
     model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
     for node in model.graph.node:

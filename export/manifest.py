@@ -25,6 +25,7 @@ def about(vae, metrics):
         "opset": OPSET,
         "input_shape": list(vae.input_shape),
         "latent_dim": vae.latent_dim,
+        **({} if vae.num_classes is None else {"num_classes": vae.num_classes}),
         "likelihood": {**_describe(vae.likelihood), "support": vae.likelihood.support},
         "prior": _describe(vae.prior),
         "known_answer": _known_answer(vae),

@@ -98,13 +98,15 @@ def _fits_half(array):
 def _draws(parts):
     """What each part reads when a sample of the prior goes through it."""
     epsilon, u = noise.latent(SEED, 0, DRAWS, parts.latent_dim), noise.component(SEED, 0, DRAWS)
-    z = _run(parts.prior, {"epsilon": epsilon, "u": u})
-    x = _run(parts.decoder, {"z": z})
+    z, label = _run(parts.prior, {"epsilon": epsilon, "u": u}), {}
+    if parts.num_classes is not None:
+        label = {"label": np.arange(DRAWS) % parts.num_classes}
+    x = _run(parts.decoder, {"z": z, **label})
     zero = np.zeros_like(z)  # z = z_mean + exp(z_log_var / 2) * epsilon: both see the same z
     return {
         "encoder": {"x": x},
-        "decoder": {"z": z},
-        "densities": {"x": x, "z_mean": zero, "z_log_var": zero, "epsilon": z},
+        "decoder": {"z": z, **label},
+        "densities": {"x": x, "z_mean": zero, "z_log_var": zero, "epsilon": z, **label},
     }
 
 

@@ -1,4 +1,4 @@
-"""sampler.onnx: seed, first, count, temperature -> z, x_hat: the whole generative model."""
+"""sampler.onnx: seed, first, count, temperature[, label] -> z, x_hat: the generative model."""
 
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
@@ -16,9 +16,10 @@ def sampler(parts):
 
     Returns:
         An `onnx.ModelProto`; inputs `seed`, `first`, `count` (int64) and `temperature` (float32),
-        all scalars; outputs `z` (count, latent_dim) and `x_hat` (count, *input_shape). No input
-        has a default: onnxruntime-web, onnxruntime-node and OpenVINO take an input that has one
-        for a constant, and ignore or refuse a value for it.
+        and of a conditional model `label` (int64), all scalars; outputs `z` (count, latent_dim)
+        and `x_hat` (count, *input_shape). No input has a default: onnxruntime-web,
+        onnxruntime-node and OpenVINO take an input that has one for a constant, and ignore or
+        refuse a value for it.
 
     Example:
 
@@ -32,6 +33,10 @@ def sampler(parts):
     temperature = argument(Tensor(np.float32, ()))
     epsilon = op.mul(temperature, noise.latent(**scalars, latent_dim=parts.latent_dim))
     z = inline(parts.prior)(epsilon=epsilon, u=noise.component(**scalars))["z"]
-    x_hat = inline(parts.decoder)(z=z)["x_hat"]
-    model = build({**scalars, "temperature": temperature}, {"z": z, "x_hat": x_hat})
+    inputs, given = {**scalars, "temperature": temperature}, {"z": z}
+    if parts.num_classes is not None:
+        inputs["label"] = argument(Tensor(np.int64, ()))
+        given["label"] = op.expand(inputs["label"], op.reshape(scalars["count"], op.const([1])))
+    x_hat = inline(parts.decoder)(**given)["x_hat"]
+    model = build(inputs, {"z": z, "x_hat": x_hat})
     return canonical(model, ["z", "x_hat"])

@@ -25,9 +25,10 @@ def scorer(parts):
         parts: the converted VAE, a `convert.Parts`.
 
     Returns:
-        An `onnx.ModelProto`; inputs `x` (batch, *input_shape), float32, and the int64 scalars
-        `num_samples`, `seed` and `first`, the index of the first example, which is 0 where it is
-        not given; outputs (batch,), float32, as `keras_vae.VAE.score` defines them.
+        An `onnx.ModelProto`; inputs `x` (batch, *input_shape), float32, of a conditional model
+        `label` (batch,), int64, and the int64 scalars `num_samples`, `seed` and `first`, the index
+        of the first example, which is 0 where it is not given; outputs (batch,), float32, as
+        `keras_vae.VAE.score` defines them.
 
     Example:
 
@@ -37,11 +38,13 @@ def scorer(parts):
     >>> [value.name for value in scorer(convert.parts(vae)).graph.output]
     ['elbo', 'reconstruction_loss', 'kl_loss', 'log_likelihood']
     """
-    x = argument(Tensor(np.float32, ("batch", *parts.input_shape)))
+    examples = {"x": argument(Tensor(np.float32, ("batch", *parts.input_shape)))}
+    if parts.num_classes is not None:
+        examples["label"] = argument(Tensor(np.int64, ("batch",)))
     num_samples, seed, first = (argument(Tensor(np.int64, ())) for _ in range(3))
-    totals = _totals(parts, x, num_samples, seed, first)
+    totals = _totals(parts, examples, num_samples, seed, first)
     outputs = dict(zip(OUTPUTS, _scores(*totals, op.cast(num_samples, to=np.float32)), strict=True))
-    inputs = {"x": x, "num_samples": num_samples, "seed": seed, "first": first}
+    inputs = {**examples, "num_samples": num_samples, "seed": seed, "first": first}
     model = build(inputs, outputs)
     model.graph.initializer.append(numpy_helper.from_array(np.array(0), "first"))
     return canonical(model, OUTPUTS)
@@ -56,11 +59,11 @@ def _scores(log_px_z, kl, greatest, weights, num_samples):
     return elbo, reconstruction_loss, kl_loss, log_likelihood
 
 
-def _totals(parts, x, num_samples, seed, first):
+def _totals(parts, given, num_samples, seed, first):
     """Over all draws: Σ log_px_z, Σ kl, m = max log_w, Σ exp(log_w − m), each (batch,)."""
-    batch, flat = op.gather(op.shape(x), op.const(np.int64(0))), op.const(np.array([-1]))
+    batch, flat = op.gather(op.shape(given["x"]), op.const(np.int64(0))), op.const(np.array([-1]))
     examples = op.range(op.const(np.int64(0)), batch, op.const(np.int64(1)))
-    rows = {"x": x, **inline(parts.encoder)(x=x)}
+    rows = {**given, **inline(parts.encoder)(x=given["x"])}
     keys = noise.example_keys(seed, first, batch)
     at_once = _draws_at_once(parts.input_shape, batch, num_samples)
     log_densities = inline(parts.densities)

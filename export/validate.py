@@ -83,8 +83,8 @@ def check(vae, folder, tolerance=TOLERANCE):
         z_mean, z_log_var = vae.posterior(x)
         return {"z_mean": z_mean, "z_log_var": z_log_var}
 
-    def likelihood(z):
-        x_params = vae.decoder(z)
+    def likelihood(z, label=None):
+        x_params = vae.x_params(z, label=vae.one_hot(label))
         return {"x_params": x_params, "x_hat": vae.likelihood.mean(x_params)}
 
     return {
@@ -124,6 +124,8 @@ def _check_sampler(vae, folder, tolerance, ending=".onnx"):
         request = {"seed": seed, "first": first, "count": count}
         feeds = {name: np.array(value, np.int64) for name, value in request.items()}
         feeds["temperature"] = np.array(temperature, np.float32)
+        labels = _labels(vae, count, one=True)
+        feeds |= {name: label.reshape(()) for name, label in _labels(vae, 1).items()}
         z, x_hat = sampler.run(["z", "x_hat"], feeds)
         epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
         u = noise.component(seed, first, count)
@@ -133,7 +135,7 @@ def _check_sampler(vae, folder, tolerance, ending=".onnx"):
             raise ValidationError(
                 f"sampler{ending}, {request}: z differs from the noise by {gap:.2g}"
             )
-        if not np.array_equal(x_hat, decoder.run(["x_hat"], {"z": z})[0]):
+        if not np.array_equal(x_hat, decoder.run(["x_hat"], {"z": z, **labels})[0]):
             raise ValidationError(
                 f"sampler{ending}, {request}: x_hat is not that of decoder{ending}"
             )
@@ -148,10 +150,10 @@ def _check_scorer(vae, folder, tolerance):
     largest = dict.fromkeys(names, 0.0)
     for seed, first, num_samples, batch in SCORES:
         request = {"num_samples": num_samples, "seed": seed, "first": first}
-        x = _example(vae, batch)
+        example = {**_example(vae, batch), **_labels(vae, batch)}
         feeds = {name: np.array(value, np.int64) for name, value in request.items()}
-        computed = scorer.run(names, {"x": x, **feeds})
-        expected = vae.score(x, **request)
+        computed = scorer.run(names, {**example, **feeds})
+        expected = vae.score(**example, **request)
         for name, score in zip(names, computed, strict=True):
             gap = difference(score, expected[name])
             if not gap <= tolerance:
@@ -207,27 +209,37 @@ def _examples(vae):
 def _example(vae, batch):
     """x drawn from the model itself: inside the support of its likelihood, whatever that is."""
     z = np.random.default_rng(batch).standard_normal((batch, vae.latent_dim), dtype=np.float32)
-    return keras.ops.convert_to_numpy(vae.likelihood.sample(vae.x_params(z), seed=batch))
+    x_params = vae.x_params(z, label=vae.one_hot(_labels(vae, batch).get("label")))
+    return {"x": keras.ops.convert_to_numpy(vae.likelihood.sample(x_params, seed=batch))}
+
+
+def _labels(vae, batch, one=False):
+    """The labels of a conditional model in turn, from the last to the first; or the last alone."""
+    if vae.num_classes is None:
+        return {}
+    turn = np.zeros(batch, np.int64) if one else np.arange(batch)
+    return {"label": vae.num_classes - 1 - turn % vae.num_classes}
 
 
 def _latents(vae):
     rng, size = np.random.default_rng(1), vae.latent_dim
     for batch in BATCHES:
-        yield f"batch {batch}", rng.standard_normal((batch, size), dtype=np.float32)
+        z = rng.standard_normal((batch, size), dtype=np.float32)
+        yield f"batch {batch}", {"z": z, **_labels(vae, batch)}
     reach = EXTREME * min(1.0, (16 / size) ** 0.5)  # in many dimensions no further than in 16
     corners = rng.choice([-reach, reach], (64, size))
     axes = EXTREME * np.concatenate([np.eye(size), -np.eye(size)])
     extremes = np.concatenate([corners, axes]).astype(np.float32)
-    yield f"batch {len(extremes)} of extreme latents", extremes
+    feeds = {"z": extremes, **_labels(vae, len(extremes))}
+    yield f"batch {len(extremes)} of extreme latents", feeds
 
 
 def _compare(file, model, reference, inputs, tolerance):
-    session = _session(model)
-    (source,), names = session.get_inputs(), [output.name for output in session.get_outputs()]
-    largest = {}
-    for label, array in inputs:
-        expected = reference(keras.ops.convert_to_tensor(array))
-        computed = dict(zip(names, session.run(names, {source.name: array}), strict=True))
+    session, largest = _session(model), {}
+    names = [output.name for output in session.get_outputs()]
+    for label, feeds in inputs:
+        expected = reference(**feeds)
+        computed = dict(zip(names, session.run(names, feeds), strict=True))
         for name, tensor in expected.items():
             gap = difference(computed.get(name), keras.ops.convert_to_numpy(tensor))
             if not gap <= tolerance:  # NaN is refused too

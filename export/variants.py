@@ -28,6 +28,7 @@ class Trial:
         vae: the `keras_vae.VAE`.
         precision: names of `quantize.PRECISIONS`, or one name.
         x: held-out examples, (B, *input_shape), at least two; the first 1000 are scored.
+        label: their labels, (B,), for a conditional model.
         budget: the largest cost allowed.
         data: what `x` is called, for the manifest.
 
@@ -42,14 +43,14 @@ class Trial:
     ('float16',)
     """
 
-    def __init__(self, vae, precision=(), x=None, budget=BUDGET, data=None):
+    def __init__(self, vae, precision=(), x=None, budget=BUDGET, data=None, label=None):
         names = [precision] if isinstance(precision, str) else precision
         self.precisions = tuple(dict.fromkeys(names))
         for name in self.precisions:
             named("precision", name, PRECISIONS)
         if not 0 <= budget < float("inf"):
             raise ValueError(f"budget must be a number of nats >= 0, got {budget}")
-        self.x = _held_out(vae, x) if self.precisions else None
+        self.examples = _held_out(vae, x, label) if self.precisions else {}
         self.latent_dim, self.budget, self.data = vae.latent_dim, budget, data
 
     def judge(self, folder, say=lambda message: None):
@@ -69,12 +70,13 @@ class Trial:
         """
         if not self.precisions:
             return {}
-        say(f"scoring {len(self.x)} held-out examples in float32, {', '.join(self.precisions)}")
-        expected = log_likelihood(folder / "scorer.onnx", self.x)
+        count = len(self.examples["x"])
+        say(f"scoring {count} held-out examples in float32, {', '.join(self.precisions)}")
+        expected = log_likelihood(folder / "scorer.onnx", **self.examples)
         return {name: self._judge(folder, name, expected) for name in self.precisions}
 
     def _judge(self, folder, name, expected):
-        scores = log_likelihood(folder / f"scorer.{name}.onnx", self.x)
+        scores = log_likelihood(folder / f"scorer.{name}.onnx", **self.examples)
         cost = evaluation.estimate(expected - scores)
         if not cost.mean <= self.budget:  # NaN is refused too
             raise ValidationError(
@@ -85,7 +87,7 @@ class Trial:
             "cost": round(cost.mean, 4) + 0.0,  # never -0.0
             "standard_error": round(cost.standard_error, 4),
             "data": self.data,
-            "examples": len(self.x),
+            "examples": len(self.examples["x"]),
             "num_samples": DRAWS,
             "seed": SEED,
             "budget": self.budget,
@@ -95,32 +97,36 @@ class Trial:
     def _speed(self, folder, name):
         scalars = {"seed": SEED, "first": 0, "count": ROWS}
         draw = {key: np.array(value, np.int64) for key, value in scalars.items()}
+        x, *labels = (np.resize(h, (ROWS, *h.shape[1:])) for h in self.examples.values())
         feeds = {
-            "encoder": {"x": np.resize(self.x, (ROWS, *self.x.shape[1:]))},
+            "encoder": {"x": x},
             "decoder": {"z": noise.latent(SEED, 0, ROWS, self.latent_dim)},
             "sampler": {**draw, "temperature": np.array(1, np.float32)},
         }
+        for label in labels:
+            feeds["decoder"]["label"], feeds["sampler"]["label"] = label, label[:1].reshape(())
         return {
             stem: round(speed(folder / f"{stem}.onnx", folder / f"{stem}.{name}.onnx", given), 2)
             for stem, given in feeds.items()
         }
 
 
-def log_likelihood(scorer, x):
+def log_likelihood(scorer, **examples):
     """log p(x) of each example, by importance sampling: (B,), in nats.
 
     Args:
         scorer: the path of a scorer.onnx.
-        x: examples, (B, *input_shape).
+        examples: `x`, (B, *input_shape), and of a conditional model `label`, (B,).
     """
     session = _session(scorer)
 
     def score(start):
         scalars = {"num_samples": DRAWS, "seed": SEED, "first": start}
         feeds = {name: np.array(value, np.int64) for name, value in scalars.items()}
-        return session.run(["log_likelihood"], {"x": x[start : start + SCORED], **feeds})[0]
+        rows = {name: array[start : start + SCORED] for name, array in examples.items()}
+        return session.run(["log_likelihood"], {**rows, **feeds})[0]
 
-    scores = in_order(score, range(0, len(x), SCORED), cores())
+    scores = in_order(score, range(0, len(examples["x"]), SCORED), cores())
     return np.concatenate(list(scores)).astype(np.float64)
 
 
@@ -154,11 +160,12 @@ def _session(path):
     return onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
 
-def _held_out(vae, x):
+def _held_out(vae, x, label):
     if x is None:
         raise ValueError("another precision needs held-out examples to be judged by: give x")
     x = checked_array("x", x, vae.input_shape)[:EXAMPLES].astype(np.float32)
     vae.likelihood.check(x)
     if len(x) < 2:
         raise ValueError(f"x must hold at least 2 held-out examples, got {len(x)}")
-    return x
+    labels = vae.checked_labels(None if label is None else label[:EXAMPLES], len(x))
+    return {"x": x} | {name: h.astype(np.int64) for name, h in zip(["label"], labels, strict=False)}

@@ -32,6 +32,9 @@ def parser():
         choices=("dynamic", "static"),
         help="draw binary images: anew each time one is seen, or once",
     )
+    train.add_argument(
+        "--conditional", action="store_true", help="give the decoder the labels of the data"
+    )
     train.add_argument("--architecture", default="mlp", help="mlp or conv")
     train.add_argument("--activation", default="relu", help="of its hidden layers")
     train.add_argument(
@@ -92,12 +95,14 @@ def parser():
     sample.add_argument("--seed", type=int, default=0, help="which samples")
     sample.add_argument("--temperature", type=float, default=1.0, help="factor of the noise")
     sample.add_argument("--first", type=int, default=0, help="index of the first sample")
+    sample.add_argument("--label", type=int, help="of a conditional model: what to draw")
     sample.add_argument("--out", type=Path, required=True, help="a .png, or an .npy for arrays")
 
     plot = commands.add_parser(
         "plot", help="latent traversal, and the manifold of two latent dimensions"
     )
     plot.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
+    plot.add_argument("--label", type=int, help="of a conditional model: what to draw")
     return top
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import hashlib
 import inspect
 import json
@@ -13,15 +14,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_vae import datasets, evaluation, plotting
+from keras_vae import datasets, evaluation, plotting, runs
 from keras_vae.files import atomic_write
 from keras_vae.lookup import named
 from keras_vae.models import VAE, load_model
 from keras_vae.models.guards import checked_seed
+from keras_vae.models.labels import gallery
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.schedules import KLWarmup
-
-TEST_SEED = 0  # of the binary test set: one for all, so that numbers can be compared
 
 
 def train(
@@ -29,6 +29,7 @@ def train(
     data,
     data_dir,
     binarize,
+    conditional,
     architecture,
     activation,
     likelihood,
@@ -54,9 +55,14 @@ def train(
         raise ValueError(f"learning_rate must be a positive number, got {learning_rate}")
     given = {"num_samples": num_samples, "free_bits": free_bits}
     objective = make_objective(objective, beta=beta, estimator=estimator, **given)
+    options = {"activation": activation}
     keras.utils.set_random_seed(checked_seed(seed))
     dataset = datasets.load(data, data_dir)
-    batches, x_test = prepare(dataset, binarize, batch_size, seed)
+    if conditional:
+        options["num_classes"] = 1 + int(runs.labels(dataset, dataset.y_train).max())
+    else:
+        dataset = dataclasses.replace(dataset, y_train=None, y_test=None)
+    batches, test = prepare(dataset, binarize, batch_size, seed)
     vae = VAE.from_architecture(
         architecture,
         dataset.input_shape,
@@ -65,16 +71,16 @@ def train(
         prior,
         objective,
         seed,
-        activation=activation,
+        **options,
     )
     vae.compile(optimizer=keras.optimizers.Adam(learning_rate))
     callbacks = [] if kl_warmup is None else [KLWarmup(kl_warmup)]
     with output_folder(out):
-        print(f"{len(dataset.x_train)} examples of {data}, {len(x_test)} to test on", flush=True)
-        history = fit(vae, batches, x_test, epochs, callbacks)
+        print(f"{len(dataset.x_train)} examples of {data}, {len(test.x)} to test on", flush=True)
+        history = fit(vae, batches, test, epochs, callbacks)
         source = data if data in datasets.NAMES else os.path.abspath(data)
         settings = {"data": source, "data_dir": data_dir, "binarize": binarize}
-        write_run(vae, history, settings, x_test, out)
+        write_run(vae, history, settings, test, out)
 
 
 def make_objective(name, **settings):
@@ -88,22 +94,23 @@ def make_objective(name, **settings):
 
 
 def prepare(dataset, binarize, batch_size, seed):
-    """What `fit` is given, and x_test, which is binarized once in either case."""
+    """What `fit` is given, and the test set, which is binarized once in either case."""
+    x, y = dataset.x_train, dataset.y_train
+    if binarize:
+        dataset = dataset.binarized(runs.TEST_SEED)
+    test = runs.TestSet(dataset.x_test, dataset.y_test, dataset.name, binarize)
     if binarize == "dynamic":
-        batches = {"x": datasets.DynamicBinarization(dataset.x_train, batch_size, seed)}
-        return batches, datasets.binarize(dataset.x_test, TEST_SEED)
-    if binarize == "static":
-        dataset = dataset.binarized(TEST_SEED)
-    return {"x": dataset.x_train, "batch_size": batch_size}, dataset.x_test
+        return {"x": datasets.DynamicBinarization(x, batch_size, seed, y=y)}, test
+    return {"x": dataset.x_train, "y": y, "batch_size": batch_size}, test
 
 
-def fit(vae, batches, x_test, epochs, callbacks):
+def fit(vae, batches, test, epochs, callbacks):
     """Trains, until the last epoch or Ctrl-C, and returns the history."""
     verbose = 1 if sys.stdout.isatty() else 2
     try:
         vae.fit(
             **batches,
-            validation_data=(x_test,),
+            validation_data=(test.x,) if test.label is None else (test.x, test.label),
             epochs=epochs,
             callbacks=callbacks,
             verbose=verbose,
@@ -115,24 +122,24 @@ def fit(vae, batches, x_test, epochs, callbacks):
     return {"epoch": vae.history.epoch, **vae.history.history}
 
 
-def write_run(vae, history, settings, x_test, out):
+def write_run(vae, history, settings, test, out):
     """Writes model.keras, history.csv, metrics.json and the pictures: all of them or none."""
-    test = test_metrics(vae, x_test, seed=0)
-    if not np.isfinite(test["elbo"]):
+    metrics = test_metrics(vae, test, seed=0)
+    if not np.isfinite(metrics["elbo"]):
         raise FloatingPointError(
-            f"training diverged: the test ELBO is {test['elbo']}. Lower --learning-rate, and look "
-            "for very large values in the data"
+            f"training diverged: the test ELBO is {metrics['elbo']}. Lower --learning-rate, and "
+            "look for very large values in the data"
         )
     with tempfile.TemporaryDirectory(prefix=".", dir=out) as folder:
-        write_files(vae, history, {**settings, "test": test}, x_test, Path(folder))
+        write_files(vae, history, {**settings, "test": metrics}, test, Path(folder))
         names = sorted(path.name for path in Path(folder).iterdir())
         for name in names:
             os.replace(Path(folder, name), out / name)
-    print(describe(test))
+    print(describe(metrics))
     print(f"wrote {out}/: {', '.join(names)}")
 
 
-def write_files(vae, history, metrics, x_test, out):
+def write_files(vae, history, metrics, test, out):
     """Writes the files of a run."""
     vae.save(out / "model.keras")
     digest = hashlib.sha256((out / "model.keras").read_bytes()).hexdigest()
@@ -142,24 +149,23 @@ def write_files(vae, history, metrics, x_test, out):
         writer.writerows(zip(*history.values(), strict=True))
     metrics = {**metrics, "model_sha256": digest}  # an exported ELBO is of these very weights
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
-    shown = x_test[:32]
-    plotting.save(
-        plotting.reconstructions(shown, vae.reconstruct(shown)), out / "reconstructions.png"
-    )
+    shown = test.first(min(32, len(test.x)))
+    x_hat = vae.reconstruct(shown.x, label=shown.label)
+    plotting.save(plotting.reconstructions(shown.x, x_hat), out / "reconstructions.png")
     plotting.save(plotting.training_curves(history), out / "training_curves.png")
-    plotting.save(plotting.images(vae.sample(64)), out / "samples.png")
+    plotting.save(plotting.images(gallery(vae)), out / "samples.png")
 
 
-def test_metrics(vae, x_test, seed):
+def test_metrics(vae, test, seed):
     """The test ELBO with its error bar, and its two terms: nats per example, one draw of z each."""
-    score = vae.score(x_test, num_samples=1, seed=seed)
+    score = vae.score(test.x, num_samples=1, seed=seed, label=test.label)
     elbo = evaluation.estimate(score["elbo"])
     return {
         "elbo": elbo.mean,
         "standard_error": None if np.isnan(elbo.standard_error) else elbo.standard_error,
         "reconstruction_loss": float(score["reconstruction_loss"].mean()),
         "kl_loss": float(score["kl_loss"].mean()),
-        "examples": len(x_test),
+        "examples": len(test.x),
         "seed": seed,
     }
 
@@ -180,30 +186,17 @@ def evaluate(*, run, data, data_dir, num_samples, examples, seed, out):
         raise ValueError("--out is for the report that --num-samples K asks for: give both")
     if out is not None and out.suffix != ".json":
         raise ValueError(f"--out must end in .json, got {out}")
-    vae, settings = load_model(run / "model.keras"), load_settings(run)
-    if data is None:
-        data, data_dir = settings["data"], data_dir or settings["data_dir"]
-    x_test = datasets.load(data, data_dir).x_test
-    if settings["binarize"]:
-        x_test = datasets.binarize(x_test, TEST_SEED)
-    x_test = first_examples(x_test, examples)
+    vae = load_model(run / "model.keras")
+    test = runs.load_test_set(vae, run, data, data_dir).first(examples)
     if num_samples is None:
-        print(describe(test_metrics(vae, x_test, seed)))
+        print(describe(test_metrics(vae, test, seed)))
         return
-    binarization = f"once, seed {TEST_SEED}" if settings["binarize"] else "none"
-    protocol = {"data": data, "binarization": binarization, "split": "test"}
+    protocol = {"data": test.data, "binarization": test.binarization, "split": "test"}
     out = out or run / "evaluation.json"
     with output_folder(out.parent):
-        report = evaluation.report(vae, x_test, num_samples, seed, **protocol)
+        report = evaluation.report(vae, test.x, num_samples, seed, test.label, **protocol)
         print(report)
         write_report(report, out)
-
-
-def first_examples(x, count):
-    """The first `count` examples, all if it is None."""
-    if count is not None and not 1 <= count <= len(x):
-        raise ValueError(f"--examples must be from 1 to {len(x)}, all there are, got {count}")
-    return x[:count]
 
 
 def write_report(report, out):
@@ -215,13 +208,13 @@ def write_report(report, out):
     print(f"wrote {out} and {picture}")
 
 
-def sample(*, run, count, seed, temperature, first, out):
+def sample(*, run, count, seed, temperature, first, label, out):
     """Draws samples into a picture or an array."""
     if out.suffix not in (".png", ".npy"):
         raise ValueError(f"--out must end in .png or .npy, got {out}")
     if out.suffix == ".png" and count < 1:
         raise ValueError(f"a picture needs a count of at least 1, got {count}")
-    x_hat = load_model(run / "model.keras").sample(count, seed, temperature, first)
+    x_hat = load_model(run / "model.keras").sample(count, seed, temperature, first, label=label)
     with output_folder(out.parent):
         if out.suffix == ".png":
             plotting.save(plotting.images(x_hat), out)
@@ -231,25 +224,15 @@ def sample(*, run, count, seed, temperature, first, out):
     print(f"wrote {out}")
 
 
-def plot(*, run):
+def plot(*, run, label):
     """Draws the latent traversal, and the manifold if z has two dimensions."""
     vae = load_model(run / "model.keras")
-    figures = {"traversal.png": plotting.latent_traversal(vae)}
+    figures = {"traversal.png": plotting.latent_traversal(vae, label=label)}
     if vae.latent_dim == 2:
-        figures["manifold.png"] = plotting.manifold(vae)
+        figures["manifold.png"] = plotting.manifold(vae, label=label)
     for name, figure in figures.items():
         plotting.save(figure, run / name)
         print(f"wrote {run / name}")
-
-
-def load_settings(run):
-    """How the data of the folder `run` was made, as `train` wrote it down."""
-    path = run / "metrics.json"
-    try:
-        settings = json.loads(path.read_text())
-        return {name: settings[name] for name in ("data", "data_dir", "binarize")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is missing or is not what train wrote: train again") from error
 
 
 @contextlib.contextmanager

@@ -42,6 +42,42 @@ def check_score(count, num_samples, seed, first):
         )
 
 
+def checked_label(label, num_classes, count=None):
+    """Return what a graph is fed: `{}` for a model without labels, else `{"label": int64}`.
+
+    Args:
+        label: one whole number, or with `count` so many of them, or one for all.
+        num_classes: how many labels the model knows; None if it knows none.
+        count: how many examples there are; None asks for one label, a scalar.
+
+    Raises:
+        ValueError: a label is missing, is not known, or the model takes none.
+
+    Example:
+
+    >>> checked_label(10, num_classes=10)
+    Traceback (most recent call last):
+    ValueError: label must be whole numbers from 0 to 9, got 10
+    """
+    if num_classes is None:
+        if label is not None:
+            raise ValueError("got a label, but this model knows none: leave label out")
+        return {}
+    if label is None:
+        raise ValueError(f"this model needs a label: give label, from 0 to {num_classes - 1}")
+    array = np.asarray(label)
+    shapes = [()] if count is None else [(), (count,), (count, 1)]
+    if array.shape not in shapes:
+        want = "one whole number" if count is None else f"one whole number, or {count} of them"
+        raise ValueError(f"label must be {want}, got shape {array.shape}")
+    known = array.dtype.kind in "iu" and (array >= 0) & (array < num_classes)
+    if not np.all(known):
+        got = array[~known].flat[0] if array.dtype.kind in "iu" else label
+        raise ValueError(f"label must be whole numbers from 0 to {num_classes - 1}, got {got}")
+    shape = () if count is None else (count,)
+    return {"label": np.broadcast_to(array.reshape(-1) if shape else array, shape).astype(np.int64)}
+
+
 def _check_range(count, seed, first):
     for name, value in {"count": count, "first": first}.items():
         if not isinstance(value, numbers.Integral) or value < 0:

@@ -26,7 +26,7 @@ def main(arguments=None):
     started = time.perf_counter()
     options = _parser().parse_args(arguments)
     out = Path(options.out)
-    draw = (options.count, options.seed, options.temperature, options.first)
+    draw = (options.count, options.seed, options.temperature, options.first, options.label)
     try:
         write = _writer(out)
         write(OnnxVAE(options.bundle, precision=options.precision), out, *draw)
@@ -53,18 +53,19 @@ def _writer(out):
     return writers[out.suffix.lower()]
 
 
-def _write_picture(vae, out, count, seed, temperature, first):
+def _write_picture(vae, out, count, *draw):
     pictures.check_picture((count, *vae.input_shape))
-    pictures.write(vae.sample(count, seed, temperature, first), out)
+    pictures.write(vae.sample(count, *draw), out)
 
 
-def _write_array(vae, out, count, seed, temperature, first):
-    vae.sample_stream(count, seed, temperature, first)  # refuses before there is a file
+def _write_array(vae, out, count, seed, temperature, first, label):
+    vae.sample_stream(count, seed, temperature, first, label)  # refuses before there is a file
     request = {
         "seed": seed,
         "first": first,
         "count": count,
         "temperature": temperature,
+        "label": label,
         "sampler": vae.manifest["files"][vae.file("sampler")]["sha256"],
         "chunk": vae.chunk,
         "onnxruntime": onnxruntime.__version__,
@@ -72,7 +73,7 @@ def _write_array(vae, out, count, seed, temperature, first):
     with resumable(out, (count, *vae.input_shape), request) as rows:
         if rows.done:
             print(f"going on after {rows.done} of {count} samples: {out}", flush=True)
-        rest = (count - rows.done, seed, temperature, first + rows.done)
+        rest = (count - rows.done, seed, temperature, first + rows.done, label)
         with closing(_shown(vae.sample_stream(*rest), rows.done, count)) as stream:
             for x_hat in stream:
                 rows.append(x_hat)
@@ -116,6 +117,7 @@ def _parser():
     parser.add_argument("--seed", type=int, default=0, help="which samples (0)")
     parser.add_argument("--temperature", type=float, default=1.0, help="spread of z (1.0)")
     parser.add_argument("--first", type=int, default=0, help="index of the first sample (0)")
+    parser.add_argument("--label", type=int, help="of a conditional model: what to draw")
     parser.add_argument("--precision", default="float32", help="float32, float16 or int8 (float32)")
     parser.add_argument("--out", required=True, help="samples.png, or samples.npy of any length")
     return parser

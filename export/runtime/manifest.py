@@ -79,6 +79,7 @@ def _is_size(value):
 FIELDS = {
     "input_shape": lambda value: isinstance(value, list) and value and all(map(_is_size, value)),
     "latent_dim": _is_size,
+    "num_classes": lambda value: value is None or _is_size(value),
     "files": lambda value: (
         isinstance(value, dict) and all(isinstance(f, dict) for f in value.values())
     ),

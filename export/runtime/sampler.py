@@ -4,20 +4,20 @@ import numpy as np
 import onnxruntime
 
 
-def draw(session, seed, first, count, temperature):
+def draw(session, seed, first, count, temperature, **label):
     """Return z (count, latent_dim) and x_hat (count, *input_shape) of sampler.onnx.
 
     Raises:
         ValueError: the temperature is more than float32 can hold.
     """
-    z, x_hat = _run(session, seed, first, count, temperature)
+    z, x_hat = _run(session, seed, first, count, temperature, **label)
     if not np.isfinite(z).all():
         raise ValueError(f"temperature {temperature} is more than float32 can hold")
     return z, x_hat
 
 
-def _run(session, seed, first, count, temperature):
-    feeds = {"seed": seed, "first": first, "count": count}
+def _run(session, seed, first, count, temperature, **label):
+    feeds = {"seed": seed, "first": first, "count": count, **label}
     feeds = {name: np.array(value, np.int64) for name, value in feeds.items()}
     with np.errstate(over="ignore"):  # `draw` looks at what comes of it
         feeds["temperature"] = np.array(temperature, np.float32)
@@ -39,7 +39,8 @@ def check_known_answer(session, known, path):
     try:
         seed, first, count = (int(known[name]) for name in ("seed", "first", "count"))
         want, tolerance = np.array(known["z"], np.float32), float(known["tolerance"])
-        got, _ = _run(session, seed, first, count, temperature=1.0)
+        label = {"label": 0} if any(i.name == "label" for i in session.get_inputs()) else {}
+        got, _ = _run(session, seed, first, count, temperature=1.0, **label)  # z is of any label
         gap = np.abs(got - want.reshape(got.shape)).max()
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path}: known_answer was cut short or changed: {error}") from error

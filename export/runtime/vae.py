@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from . import manifest, memory, sampler, sessions
-from .checks import check_draw, check_score, checked_rows
+from .checks import check_draw, check_score, checked_label, checked_rows
 from .pool import cores, in_order
 
 CHUNK, CHUNK_VALUES = 512, 2**15  # examples and their numbers, at once: benchmarks/sampling.py
@@ -46,12 +46,13 @@ class OnnxVAE:
         self.manifest = manifest.read(self.path)
         self.input_shape = tuple(self.manifest["input_shape"])
         self.latent_dim = self.manifest["latent_dim"]
+        self.num_classes = self.manifest.get("num_classes")
         self.precision = precision
         self.file("sampler")  # refuses a precision that is not there
         self._providers = providers or [sessions.CPU]
         self._workers = cores() if sessions.on_cpu(self._providers) else 1
 
-    def sample(self, count, seed=0, temperature=1.0, first=0):
+    def sample(self, count, seed=0, temperature=1.0, first=0, label=None):
         """Draw x_hat for `count` samples of the prior: (count, *input_shape), float32.
 
         Sample i of a seed is one and the same image, whatever `first` and `count` it is drawn by.
@@ -61,11 +62,12 @@ class OnnxVAE:
             seed: integer in [-2**63, 2**63).
             temperature: the standard deviation of z; less than 1 draws more typical samples.
             first: index of the first sample.
+            label: for a conditional model: what to draw, a whole number below `num_classes`.
 
         Raises:
             ValueError: an argument is out of range, or so many samples do not fit into memory.
         """
-        stream = self.sample_stream(count, seed, temperature, first)
+        stream = self.sample_stream(count, seed, temperature, first, label)
         size = 4 * count * math.prod(self.input_shape)
         memory.check_fits(count, size)
         try:
@@ -76,23 +78,23 @@ class OnnxVAE:
             x_hat[rows] = values
         return x_hat
 
-    def sample_stream(self, count, seed=0, temperature=1.0, first=0):
+    def sample_stream(self, count, seed=0, temperature=1.0, first=0, label=None):
         """Iterate over what `sample` draws, in order, in arrays (n, *input_shape), float32.
 
         Takes no more memory for a billion samples than for a thousand.
 
         Args:
-            count, seed, temperature, first: as in `sample`.
+            count, seed, temperature, first, label: as in `sample`.
 
         Raises:
             ValueError: at once, if an argument is out of range.
         """
         check_draw(count, seed, temperature, first)
-        session = self._sampler
+        given, session = checked_label(label, self.num_classes), self._sampler
 
         def x_hat(rows):
             size = rows.stop - rows.start
-            return sampler.draw(session, seed, first + rows.start, size, temperature)[1]
+            return sampler.draw(session, seed, first + rows.start, size, temperature, **given)[1]
 
         return in_order(x_hat, self._chunks(count), self._workers)
 
@@ -108,19 +110,21 @@ class OnnxVAE:
         x = checked_rows("x", x, self.input_shape)
         return self._run(self._encoder, len(x), lambda rows: {"x": x[rows]})
 
-    def decode(self, z):
+    def decode(self, z, label=None):
         """Return x_hat, the mean of p(x|z): (B, *input_shape), float32.
 
         Args:
             z: latents, (B, latent_dim).
+            label: for a conditional model: one for all, or one for each z, (B,).
 
         Raises:
             ValueError: `z` has another shape, holds no numbers, or a NaN.
         """
         z = checked_rows("z", z, (self.latent_dim,))
-        return self._run(self._decoder, len(z), lambda rows: {"z": z[rows]})[0]
+        given = {"z": z, **checked_label(label, self.num_classes, len(z))}
+        return self._run(self._decoder, len(z), lambda rows: _rows(given, rows))[0]
 
-    def score(self, x, num_samples=100, seed=0, first=0):
+    def score(self, x, num_samples=100, seed=0, first=0, label=None):
         """How well the model explains each example, from `num_samples` draws of z each.
 
         The numbers of `keras_vae.VAE.score`: the same seed gives the same, in any chunks.
@@ -130,6 +134,7 @@ class OnnxVAE:
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
             first: index of the first example, for data that are scored in parts.
+            label: for a conditional model, whose log p(x|y) it is: one, or one each, (B,).
 
         Returns:
             A dictionary of arrays (B,), float32, in nats: `elbo` = -`reconstruction_loss` -
@@ -140,10 +145,12 @@ class OnnxVAE:
         """
         x = checked_rows("x", x, self.input_shape)
         check_score(len(x), num_samples, seed, first)
+        given = {"x": x, **checked_label(label, self.num_classes, len(x))}
 
         def feeds(rows):
             scalars = {"num_samples": num_samples, "seed": seed, "first": first + rows.start}
-            return {"x": x[rows], **{n: np.array(v, np.int64) for n, v in scalars.items()}}
+            scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
+            return _rows(given, rows) | scalars
 
         names = [output.name for output in self._scorer.get_outputs()]
         scores = dict(zip(names, self._run(self._scorer, len(x), feeds), strict=True))
@@ -204,3 +211,7 @@ class OnnxVAE:
     def _chunks(self, count):
         size = self.chunk
         return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def _rows(feeds, rows):
+    return {name: array[rows] for name, array in feeds.items()}

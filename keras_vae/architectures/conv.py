@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_vae.architectures.heads import Seeded, check_shape, flatten, posterior
+from keras_vae.architectures.heads import Seeded, check_shape, decoder_inputs, flatten, posterior
 
 
 def conv(
@@ -17,6 +17,7 @@ def conv(
     kernel_size=3,
     units=128,
     activation="relu",
+    num_classes=None,
 ):
     """Returns an encoder and a decoder made of strided (transposed) convolutions.
 
@@ -32,10 +33,12 @@ def conv(
         kernel_size: of all convolutions.
         units: of the dense layer between the convolutions and the posterior.
         activation: of the hidden layers.
+        num_classes: how many labels there are, if the decoder is to be given one beside z.
 
     Returns:
         `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
-        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `num_params` channels.
+        `decoder`: `(B, latent_dim)` and, with `num_classes`, `(B, num_classes)` → `x_params`,
+        `(B, *input_shape)` with `num_params` channels.
 
     Raises:
         ValueError: a size is not a whole number of at least 1, or the input is no image.
@@ -62,15 +65,15 @@ def conv(
     h = seeded(layers.Dense, units, activation=activation)(flatten(h))
     encoder = keras.Model(x, posterior(seeded, h, latent_dim), name="encoder")
 
-    z = keras.Input((latent_dim,), name="z")
-    h = seeded(layers.Dense, math.prod(grid), activation=activation)(z)
+    inputs, h = decoder_inputs(latent_dim, num_classes)
+    h = seeded(layers.Dense, math.prod(grid), activation=activation)(h)
     h = layers.Reshape(grid)(h)
     for n in reversed(filters):
         h = seeded(layers.Conv2DTranspose, n, kernel_size, strides=2, **options)(h)
     h = crop(h, input_shape)
     channels = num_params or input_shape[-1]
     h = seeded(layers.Conv2D, channels, kernel_size, padding="same", dtype="float32")(h)
-    return encoder, keras.Model(z, h, name="decoder")
+    return encoder, keras.Model(inputs, h, name="decoder")
 
 
 def crop(h, input_shape):

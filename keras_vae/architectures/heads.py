@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_vae.distributions.base import check_count
+
 
 class Seeded:
     """Makes layers whose initial weights follow from one seed; `None` leaves them random."""
@@ -18,6 +20,15 @@ class Seeded:
         seed = None if self.stream is None else int(self.stream.integers(2**31))
         initializer = keras.initializers.GlorotUniform(seed=seed)
         return layer(*args, kernel_initializer=initializer, **kwargs)
+
+
+def decoder_inputs(latent_dim, num_classes):
+    """The decoder's inputs, z and if there is one the label, and both in one vector."""
+    z = keras.Input((latent_dim,), name="z")
+    if num_classes is None:
+        return z, z
+    label = keras.Input((check_count("num_classes", num_classes),), name="label")
+    return [z, label], layers.Concatenate()([z, label])
 
 
 def posterior(seeded, features, latent_dim):

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_vae.architectures.heads import Seeded, check_shape, flatten, posterior
+from keras_vae.architectures.heads import Seeded, check_shape, decoder_inputs, flatten, posterior
 
 
 def mlp(
@@ -15,6 +15,7 @@ def mlp(
     seed=None,
     hidden=(200, 200),
     activation="relu",
+    num_classes=None,
 ):
     """Returns an encoder and a decoder made of dense layers.
 
@@ -25,11 +26,12 @@ def mlp(
         seed: integer seed of the initial weights.
         hidden: units of the encoder's hidden layers; the decoder has them in reverse.
         activation: of the hidden layers.
+        num_classes: how many labels there are, if the decoder is to be given one beside z.
 
     Returns:
         `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
-        `decoder`: `(B, latent_dim)` → `x_params`, `(B, *input_shape)` with `num_params` entries
-        on the last axis.
+        `decoder`: `(B, latent_dim)` and, with `num_classes`, `(B, num_classes)` → `x_params`,
+        `(B, *input_shape)` with `num_params` entries on the last axis.
 
     Raises:
         ValueError: a size is not a whole number of at least 1.
@@ -50,9 +52,9 @@ def mlp(
         h = seeded(layers.Dense, units, activation=activation)(h)
     encoder = keras.Model(x, posterior(seeded, h, latent_dim), name="encoder")
 
-    z = h = keras.Input((latent_dim,), name="z")
+    inputs, h = decoder_inputs(latent_dim, num_classes)
     for units in reversed(hidden):
         h = seeded(layers.Dense, units, activation=activation)(h)
     h = seeded(layers.Dense, math.prod(output_shape), dtype="float32", name="x_params")(h)
     h = layers.Reshape(output_shape, dtype="float32")(h)
-    return encoder, keras.Model(z, h, name="decoder")
+    return encoder, keras.Model(inputs, h, name="decoder")

@@ -41,12 +41,14 @@ class DynamicBinarization(keras.utils.PyDataset):
         batch_size: examples in a batch.
         seed: an integer; fixes the draws and the order.
         shuffle: whether every epoch has its own order.
+        y: labels, (N,), to go with the examples.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
-    Calling `dataset[index]` gives `(x_binary,)`, float32, (batch_size, ...).
+    Calling `dataset[index]` gives `(x_binary,)`, float32, (batch_size, ...), or `(x_binary, y)`.
 
     Raises:
-        ValueError: `x` is empty, a value lies outside [0, 1] or is NaN, or `batch_size` < 1.
+        ValueError: `x` is empty, a value lies outside [0, 1] or is NaN, `y` has another length,
+            or `batch_size` < 1.
 
     Example:
 
@@ -55,7 +57,7 @@ class DynamicBinarization(keras.utils.PyDataset):
     [128, 128, 44]
     """
 
-    def __init__(self, x, batch_size=128, seed=0, shuffle=True, **kwargs):
+    def __init__(self, x, batch_size=128, seed=0, shuffle=True, y=None, **kwargs):
         super().__init__(**kwargs)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: expected at least 1 example a batch.")
@@ -64,6 +66,9 @@ class DynamicBinarization(keras.utils.PyDataset):
             raise ValueError(
                 f"x has shape {self.x.shape}: expected one or more examples, (N, ...)."
             )
+        if y is not None and len(y) != len(self.x):
+            raise ValueError(f"y holds {len(y)} labels: expected {len(self.x)}, one for each of x.")
+        self.y = None if y is None else np.asarray(y)
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.epoch = 0
 
@@ -84,7 +89,8 @@ class DynamicBinarization(keras.utils.PyDataset):
     def __getitem__(self, index):
         index = range(len(self))[index]
         chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        return (_draw(self.x[chosen], self._rng(1 + index)),)
+        x_binary = _draw(self.x[chosen], self._rng(1 + index))
+        return (x_binary,) if self.y is None else (x_binary, self.y[chosen])
 
     def on_epoch_end(self):
         self.epoch += 1

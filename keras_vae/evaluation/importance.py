@@ -44,7 +44,7 @@ class ImportanceEstimate(NamedTuple):
         return np.sqrt(variance / (num_samples - 1))
 
 
-def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=1024):
+def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=1024, label=None):
     """log (1/K) Σ p(x, z_k) / q(z_k|x), with z_k drawn from q(z|x): nats per example, `(N,)`.
 
     The numbers of `vae.score(x, num_samples, seed)["log_likelihood"]`, with a progress bar on a
@@ -56,6 +56,7 @@ def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=1024):
         num_samples: draws of z for each example, K: exactly so many are taken.
         seed: integer in [-2**63, 2**63).
         batch_size: how many z are decoded at once.
+        label: for a conditional model, whose log p(x|y) it is: one, or one each, `(N,)`.
 
     Raises:
         ValueError: `x` does not fit the model or its likelihood; another argument is out of range.
@@ -69,10 +70,10 @@ def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=1024):
 
     Reference: Burda et al., Importance Weighted Autoencoders, 2016, equation 8.
     """
-    return importance_sample(vae, x, num_samples, seed, batch_size).log_likelihood
+    return importance_sample(vae, x, num_samples, seed, batch_size, label).log_likelihood
 
 
-def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=1024):
+def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=1024, label=None):
     """As `log_likelihood`, with its diagnostics: an `ImportanceEstimate`.
 
     Of each example the 3 √K largest weights are kept, and only while it is being computed.
@@ -90,7 +91,7 @@ def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=1024):
     """
     if not len(x):
         raise ValueError("x holds no examples: expected at least one")
-    parts = vae.densities_in_parts(x, num_samples, seed, batch_size=batch_size)
+    parts = vae.densities_in_parts(x, num_samples, seed, batch_size=batch_size, label=label)
     blocks = []
     with tqdm(total=len(x) * num_samples, unit=" draws", unit_scale=True, disable=None) as bar:
         for _, block in itertools.groupby(parts, key=itemgetter(0)):

@@ -96,7 +96,7 @@ class Report(NamedTuple):
         return f"{bits.mean:.4f} ± {bits.standard_error:.4f} bits"
 
 
-def report(vae, x, num_samples=5000, seed=0, **protocol):
+def report(vae, x, num_samples=5000, seed=0, label=None, **protocol):
     """Everything about the model on the data `x`: a `Report`.
 
     Args:
@@ -104,6 +104,7 @@ def report(vae, x, num_samples=5000, seed=0, **protocol):
         x: `(N, *input_shape)`.
         num_samples: draws of z for each example, K.
         seed: integer in [-2**63, 2**63).
+        label: for a conditional model: the labels, `(N,)`.
         **protocol: what else tells two numbers apart, such as `data="mnist"`, `split="test"`.
 
     Raises:
@@ -116,7 +117,7 @@ def report(vae, x, num_samples=5000, seed=0, **protocol):
     >>> report(vae, np.zeros((3, 8, 8, 1)), num_samples=5, data="zeros").protocol
     {'data': 'zeros', 'num_samples': 5, 'seed': 0, 'examples': 3}
     """
-    importance = importance_sample(vae, x, num_samples, seed)
+    importance = importance_sample(vae, x, num_samples, seed, label=label)
     entries = discrete_entries(vae.likelihood, vae.input_shape)
     bits = entries and bits_per_dimension(importance.log_likelihood, entries)
     return Report(

@@ -10,7 +10,7 @@ class Guard(keras.callbacks.Callback):
     """Ends training, or evaluation, on data that it cannot go on with.
 
     Raises:
-        ValueError: a batch held values outside the likelihood's support.
+        ValueError: a batch held values outside the likelihood's support, or unknown labels.
         FloatingPointError: `limit` steps in a row had a loss or gradient that is not finite.
     """
 
@@ -41,6 +41,11 @@ class Guard(keras.callbacks.Callback):
             raise ValueError(
                 f"{type(likelihood).__name__} is for {likelihood.support}, but batch {batch} holds "
                 f"other values. {likelihood.advice}"
+            )
+        num_classes = self.model.num_classes
+        if num_classes is not None and float(self.model.unknown_labels.result()):
+            raise ValueError(
+                f"batch {batch} holds labels that are no whole numbers from 0 to {num_classes - 1}"
             )
 
 

@@ -17,16 +17,20 @@ class Inference:
         x = checked_finite("x", x, self.input_shape)
         return self._in_batches(self.posterior, batch_size, x)
 
-    def decode(self, z, batch_size=256):
-        """`x_hat`, the mean of p(x|z): `(B, *input_shape)`."""
+    def decode(self, z, batch_size=256, label=None):
+        """`x_hat`, the mean of p(x|z): `(B, *input_shape)`.
+
+        A conditional model is given `label`: one for all, or one for each z, `(B,)`.
+        """
         z = checked_finite("z", z, (self.latent_dim,))
-        return self._in_batches(lambda z: (self._x_hat(z),), batch_size, z)[0]
+        labels = self.checked_labels(label, len(z))
+        return self._in_batches(self._x_hat, batch_size, z, *labels)[0]
 
-    def reconstruct(self, x, batch_size=256):
-        """`x_hat` at z = z_mean: `(B, *input_shape)`."""
-        return self.decode(self.encode(x, batch_size)[0], batch_size)
+    def reconstruct(self, x, batch_size=256, label=None):
+        """`x_hat` at z = z_mean: `(B, *input_shape)`; see `decode` for `label`."""
+        return self.decode(self.encode(x, batch_size)[0], batch_size, label)
 
-    def sample(self, count, seed=0, temperature=1.0, first=0, batch_size=256):
+    def sample(self, count, seed=0, temperature=1.0, first=0, batch_size=256, label=None):
         """`x_hat` of z drawn from the prior: `(count, *input_shape)`.
 
         Args:
@@ -34,18 +38,20 @@ class Inference:
             seed: integer; sample i of a seed is always the same.
             temperature: factor of the noise; 1 draws from the prior, less draws nearer its middle.
             first: index of the first sample.
+            label: for a conditional model: what to draw, one label for all.
 
         Raises:
             ValueError: an argument is out of range, or so many samples do not fit into memory.
         """
         noise.check_draw(count, seed, temperature, first)
         check_batch_size(batch_size)
+        label = self.checked_label(label)
         x_hat = self._empty(count)
         for start in range(0, count, batch_size):
             size = min(batch_size, count - start)
             epsilon = self._noise(size, seed, temperature, first + start)
             x_hat[start : start + size] = self._in_batches(
-                lambda epsilon, u: (self._x_hat(self.prior.transform(epsilon, u)),),
+                lambda epsilon, u: self._x_hat(self.prior.transform(epsilon, u), *label),
                 batch_size,
                 epsilon,
                 noise.component(seed, first + start, size),
@@ -71,7 +77,7 @@ class Inference:
             raise ValueError(f"temperature {temperature} is more than float32 can hold")
         return epsilon
 
-    def score(self, x, num_samples=100, seed=0, first=0, batch_size=256):
+    def score(self, x, num_samples=100, seed=0, first=0, batch_size=256, label=None):
         """How well the model explains each example: estimates from `num_samples` draws of z.
 
         The same seed gives the same numbers, here and in `scorer.onnx`: example i takes the noise
@@ -83,6 +89,7 @@ class Inference:
             seed: integer in [-2**63, 2**63).
             first: index of the first example, for data that are scored in parts.
             batch_size: how many z are decoded at once.
+            label: for a conditional model, whose log p(x|y) it is: one, or one each, `(B,)`.
 
         Returns:
             A dictionary of arrays `(B,)`, in nats: `elbo` = −`reconstruction_loss` − `kl_loss`,
@@ -97,7 +104,8 @@ class Inference:
         """
         x = checked_array("x", x, self.input_shape)
         log_px_z, kl, log_w = np.zeros(len(x)), np.zeros(len(x)), np.full(len(x), -np.inf)
-        for rows, densities in self.densities_in_parts(x, num_samples, seed, first, batch_size):
+        parts = self.densities_in_parts(x, num_samples, seed, first, batch_size, label)
+        for rows, densities in parts:
             log_px_z[rows] += densities.log_px_z.sum(axis=0)
             kl[rows] += len(densities.log_px_z) * densities.kl
             log_w[rows] = log_add(log_w[rows], densities.log_w)
@@ -105,7 +113,7 @@ class Inference:
         log_likelihood = log_w - np.log(num_samples)
         return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
 
-    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=256):
+    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=256, label=None):
         """What `score` sums up, one by one: `(rows, densities)`, at most `batch_size` draws each.
 
         `rows` is a slice of the examples and `densities` the `Densities`, in float64, of their
@@ -114,6 +122,7 @@ class Inference:
         """
         x = checked_array("x", x, self.input_shape)
         self.likelihood.check(x)
+        labels = self.checked_labels(label, len(x))
         noise.check_score(len(x), num_samples, seed, first)
         check_batch_size(batch_size)
         size = max(1, batch_size // num_samples)
@@ -121,26 +130,35 @@ class Inference:
             (slice(i, i + size), densities)
             for i in range(0, len(x), size)
             for densities in self._score(
-                x[i : i + size], num_samples, seed, first + i, batch_size // size
+                (array[i : i + size] for array in (x, *labels)),
+                num_samples,
+                seed,
+                first + i,
+                batch_size // size,
             )
         )
 
-    def _score(self, x, num_samples, seed, first, draws):
-        """The `Densities` of `num_samples` draws for each row of `x`, `draws` draws at once."""
-        x = ops.convert_to_tensor(x, self.variable_dtype)
-        qz_x = self.posterior(x)
+    def _score(self, examples, num_samples, seed, first, draws):
+        """The `Densities` of `num_samples` draws for each example, `draws` draws at once."""
+        x, *label = (self._tensor(array) for array in examples)
+        qz_x, label = self.posterior(x), self.one_hot(*label or [None])
         for start in range(0, num_samples, draws):
             size = min(draws, num_samples - start)
             epsilon = noise.draws(seed, first, len(x), start, size, self.latent_dim)
-            yield self._densities(x, qz_x, epsilon)
+            yield self._densities(x, qz_x, epsilon, label)
 
-    def _densities(self, x, qz_x, epsilon):
-        epsilon = ops.convert_to_tensor(epsilon, self.variable_dtype)
-        densities, _ = self.densities(x, qz_x, self.sampling(list(qz_x), epsilon=epsilon))
+    def _densities(self, x, qz_x, epsilon, label):
+        z = self.sampling(list(qz_x), epsilon=self._tensor(epsilon))
+        densities, _ = self.densities(x, qz_x, z, label=label)
         return type(densities)(*(ops.convert_to_numpy(d).astype("float64") for d in densities))
 
-    def _x_hat(self, z):
-        return self.likelihood.mean(self.x_params(z))
+    def _x_hat(self, z, label=None):
+        return (self.likelihood.mean(self.x_params(z, label=self.one_hot(label))),)
+
+    def _tensor(self, array):
+        """`array` as a tensor; labels stay whole numbers."""
+        dtype = "int32" if array.dtype.kind == "i" else self.variable_dtype
+        return ops.convert_to_tensor(array, dtype)
 
     def _in_batches(self, function, batch_size, *arrays):
         """`function` of tensors to a tuple of tensors, over rows of `arrays`, as arrays."""
@@ -149,9 +167,7 @@ class Inference:
         if not count:  # TensorFlow gives the convolution of an empty batch a wrong shape
             arrays = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
         batches = [
-            function(
-                *(ops.convert_to_tensor(a[i : i + batch_size], self.variable_dtype) for a in arrays)
-            )
+            function(*(self._tensor(a[i : i + batch_size]) for a in arrays))
             for i in range(0, len(arrays[0]), batch_size)
         ]
         return tuple(

@@ -9,11 +9,15 @@ def check_parts(encoder, decoder, likelihood):
                 f"{name} must be a functional or sequential model, as keras.Model(inputs, outputs) "
                 f"makes it, got {type(model).__name__}"
             )
+    if len(encoder.inputs) != 1:
+        raise ValueError(f"encoder must take x alone, but takes {encoder.inputs}")
     latent_dim = _latent_dim(encoder.output)
-    if tuple(decoder.input_shape[1:]) != (latent_dim,):
+    z, *label = (tuple(h.shape) for h in decoder.inputs)
+    if z != (None, latent_dim) or len(label) > 1 or any(len(shape) != 2 for shape in label):
         raise ValueError(
-            f"decoder must take z of shape {(None, latent_dim)}, as the encoder gives it, but "
-            f"takes {decoder.input_shape}"
+            f"decoder must take z of shape {(None, latent_dim)}, as the encoder gives it, and if "
+            f"it is conditional a label of shape (None, num_classes), but takes "
+            f"{decoder.input_shape}"
         )
     *space, channels = encoder.input_shape
     want = (*space, likelihood.num_params(channels))

@@ -30,6 +30,7 @@ class Training:
         }
         self.skipped_steps = keras.metrics.Sum(name="skipped_steps")
         self.outside_support = keras.metrics.Sum(name="outside_support")  # for the guard
+        self.unknown_labels = keras.metrics.Sum(name="unknown_labels")  # for the guard
 
     def compile(self, optimizer="adam", loss=None, **kwargs):
         """As `keras.Model.compile`, without `loss`; `metrics` compare x_hat with x."""
@@ -49,7 +50,7 @@ class Training:
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, *args, **kwargs):
-        """As `keras.Model.fit`; labels are ignored."""
+        """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored."""
         bound = FIT.bind(self, *args, **kwargs)
         given = bound.arguments
         self._prepare(given)
@@ -70,7 +71,7 @@ class Training:
             ) from error
 
     def evaluate(self, *args, **kwargs):
-        """As `keras.Model.evaluate`; labels are ignored."""
+        """As `keras.Model.evaluate`; `y` as in `fit`."""
         bound = EVALUATE.bind(self, *args, **kwargs)
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has seen to it
             self._prepare(bound.arguments)
@@ -81,8 +82,8 @@ class Training:
             self.evaluating = False
 
     def predict(self, x, *args, **kwargs):
-        """As `keras.Model.predict`: `reconstruct` of any form of data."""
-        if hasattr(x, "shape"):
+        """As `keras.Model.predict`: `reconstruct` of any form of data, `[x, label]` if need be."""
+        if hasattr(x, "shape") and self.num_classes is None:
             checked_array("x", x, self.input_shape)
         return super().predict(x, *args, **kwargs)
 
@@ -98,6 +99,8 @@ class Training:
 
     def _prepare_data(self, given):
         check_data(self.likelihood, given.get("x"), self.input_shape)
+        if self.num_classes is not None and hasattr(given.get("x"), "shape"):
+            self.checked_labels(given.get("y"), len(given["x"]), "y")
         if given.get("sample_weight") is not None and given.get("y") is None:
             given["y"] = given["x"]  # Keras drops the weights of examples that have no target
 
@@ -106,7 +109,7 @@ class Training:
         own = self.trackers["loss"]  # Keras keeps a tracker of this name, which stays at 0 here
         return [m for m in super().metrics if m is own or m.name != own.name]
 
-    def track(self, bound, x, sample_weight=None, finite=True):
+    def track(self, bound, x, label=None, sample_weight=None, finite=True):
         """Updates the metrics with one batch; one whose loss is not `finite` does not count."""
         weight = ops.ones_like(bound.loss) if sample_weight is None else sample_weight
         weight = ops.where(finite, ops.reshape(ops.cast(weight, bound.loss.dtype), (-1,)), 0.0)
@@ -114,9 +117,12 @@ class Training:
         costs["loss"] = costs["loss"] + sum(ops.cast(loss, "float32") for loss in self.losses)
         for name, cost in costs.items():
             self.trackers[name].update_state(ops.where(finite, cost, 0.0), weight)
+        x = ops.cast(x, bound.loss.dtype)  # integers have no isfinite
         outside = ops.logical_not(self.likelihood.in_support(x))
         self.outside_support.update_state(ops.logical_and(outside, ops.isfinite(x)))
-        if len(self.metrics) > len(self.trackers) + 2:  # some were given to compile
+        if label is not None:
+            self.unknown_labels.update_state(self.count_unknown(label))
+        if len(self.metrics) > len(self.trackers) + 3:  # some were given to compile
             x_hat = ops.mean(self.likelihood.mean(bound.x_params), axis=0)
             x, x_hat = (ops.where(finite, images, 0.0) for images in (x, x_hat))
             self.compute_metrics(x, x, x_hat, weight)
@@ -124,7 +130,7 @@ class Training:
 
     def get_metrics_result(self):
         """As in Keras; only training has `skipped_steps`."""
-        hidden = {self.outside_support.name}
+        hidden = {self.outside_support.name, self.unknown_labels.name}
         hidden |= {self.skipped_steps.name} if self.evaluating else set()
         results = super().get_metrics_result()
         return {name: value for name, value in results.items() if name not in hidden}

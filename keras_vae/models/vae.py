@@ -10,6 +10,7 @@ from keras_vae.distributions import DiagonalNormal, likelihoods, priors
 from keras_vae.layers import Sampling, clip_z_log_var
 from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
+from keras_vae.models.labels import Labels
 from keras_vae.models.parts import check_parts
 from keras_vae.models.train_steps import OutOfMemory, TrainStep
 from keras_vae.models.training import Training
@@ -29,7 +30,7 @@ class Bound(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class VAE(TrainStep, Training, Inference, keras.Model):
+class VAE(TrainStep, Training, Inference, Labels, keras.Model):
     """loss = −(E_q[log p(x|z)] − KL(q(z|x) ‖ p(z))): a variational autoencoder.
 
     Trains, evaluates, saves and loads as every Keras model does. `compile` takes an optimizer and
@@ -39,7 +40,8 @@ class VAE(TrainStep, Training, Inference, keras.Model):
 
     Args:
         encoder: model of `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each.
-        decoder: model of `(B, latent_dim)` → raw parameters of p(x|z).
+        decoder: model of `(B, latent_dim)` → raw parameters of p(x|z). One that also takes a label,
+            one-hot `(B, num_classes)`, makes the model conditional: p(x|z, y), `fit(x, y)`.
         likelihood: name, config or `distributions.Likelihood`; see `likelihoods.get`.
         prior: name, config or `distributions.Prior`; see `priors.get`.
         objective: name, config or `objectives.Objective`; see `objectives.get`.
@@ -47,7 +49,7 @@ class VAE(TrainStep, Training, Inference, keras.Model):
             weights from it.
 
     Call arguments:
-        inputs: x, `(B, *input_shape)`.
+        inputs: x, `(B, *input_shape)`; of a conditional model `[x, label]`.
 
     Output shape: `(B, *input_shape)`: the mean of p(x|z) at z = z_mean.
 
@@ -113,7 +115,8 @@ class VAE(TrainStep, Training, Inference, keras.Model):
             latent_dim: size of z.
             likelihood, prior, objective: names or objects.
             seed: integer seed of the initial weights and of the noise.
-            **options: for the architecture, such as `hidden=(200, 200)`.
+            **options: for the architecture, such as `hidden=(200, 200)`, or `num_classes=10` for a
+                decoder that is given a label: `fit(x, y)`, `sample(64, label=7)`.
         """
         likelihood = likelihoods.get(likelihood)
         make = architectures.get(architecture)
@@ -141,7 +144,7 @@ class VAE(TrainStep, Training, Inference, keras.Model):
     @property
     def latent_dim(self):
         """Size of z."""
-        return self.decoder.input_shape[-1]
+        return self.decoder.inputs[0].shape[-1]
 
     def posterior(self, x, training=False):
         """q(z|x): `mean` and `log_var`, `(B, latent_dim)` each."""
@@ -149,15 +152,22 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         z_mean, z_log_var = (ops.cast(output, self.variable_dtype) for output in h)
         return DiagonalNormal(z_mean, clip_z_log_var(z_log_var))
 
-    def x_params(self, z, training=False):
-        """The raw parameters of p(x|z): `(..., latent_dim)` → `(..., *event)`."""
-        rows = ops.reshape(z, (-1, self.latent_dim))
-        x_params = ops.cast(self.decoder(rows, training=training), self.variable_dtype)
-        return ops.reshape(x_params, (*ops.shape(z)[:-1], *x_params.shape[1:]))
+    def x_params(self, z, training=False, label=None):
+        """The raw parameters of p(x|z): `(..., latent_dim)` → `(..., *event)`.
 
-    def densities(self, x, qz_x, z, training=False):
+        A conditional model is given `label`, one-hot `(B, num_classes)`.
+        """
+        draws = ops.shape(z)[:-1]
+        inputs = ops.reshape(z, (-1, self.latent_dim))
+        if label is not None:
+            label = ops.broadcast_to(label, (*draws, self.num_classes))
+            inputs = [inputs, ops.reshape(label, (-1, self.num_classes))]
+        x_params = ops.cast(self.decoder(inputs, training=training), self.variable_dtype)
+        return ops.reshape(x_params, (*draws, *x_params.shape[1:]))
+
+    def densities(self, x, qz_x, z, training=False, label=None):
         """The `Densities` of draws `z`, `(K, B, latent_dim)`, for the batch `x`; and x_params."""
-        x_params = self.x_params(z, training)
+        x_params = self.x_params(z, training, label)
         densities = objectives.Densities(
             log_px_z=self.likelihood.log_prob(x, x_params),
             log_pz=self.prior.log_prob(z),
@@ -166,14 +176,14 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         )
         return densities, x_params
 
-    def bound(self, x, epsilon, kl_weight=1.0, training=False):
+    def bound(self, x, epsilon, kl_weight=1.0, training=False, label=None):
         """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`."""
         check_shape("x", x, self.input_shape)
         x = ops.cast(x, self.variable_dtype)
         qz_x = self.posterior(x, training)
         z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
         densities, x_params = self.objective.estimator(
-            lambda qz_x, z: self.densities(x, qz_x, z, training), qz_x, z
+            lambda qz_x, z: self.densities(x, qz_x, z, training, label), qz_x, z
         )
         return Bound(
             loss=-self.objective(densities, kl_weight),
@@ -183,8 +193,9 @@ class VAE(TrainStep, Training, Inference, keras.Model):
         )
 
     def call(self, inputs, training=False):
-        z_mean = self.posterior(inputs, training).mean
-        return self.likelihood.mean(self.x_params(z_mean, training))
+        x, label = self._unpacked(inputs)
+        z_mean = self.posterior(x, training).mean
+        return self.likelihood.mean(self.x_params(z_mean, training, label))
 
     def export(self, filepath, format="onnx", verbose=None, input_signature=None, **kwargs):
         """Writes the bundle of ONNX files; other formats are those of `keras.Model.export`."""
@@ -192,8 +203,10 @@ class VAE(TrainStep, Training, Inference, keras.Model):
             from export import bundle  # the one import upwards: training needs no converter
 
             return bundle.write(self, filepath, **kwargs)
-        signature = input_signature or [keras.InputSpec("float32", (None, *self.input_shape))]
-        return super().export(filepath, format, verbose, signature, **kwargs)
+        inputs = keras.InputSpec("float32", (None, *self.input_shape))
+        if self.num_classes is not None:
+            inputs = [inputs, keras.InputSpec("int32", (None,))]
+        return super().export(filepath, format, verbose, input_signature or [inputs], **kwargs)
 
     def get_config(self):
         parts = ("encoder", "decoder", "likelihood", "prior", "objective")

@@ -1,5 +1,6 @@
 """Pictures of examples: samples, reconstructions, what z does."""
 
+import functools
 import math
 from statistics import NormalDist
 
@@ -56,7 +57,7 @@ def reconstructions(x, x_hat, columns=8):
     return figure
 
 
-def latent_traversal(vae, columns=9, z=None):
+def latent_traversal(vae, columns=9, z=None, label=None):
     """One row for each latent dimension, moved from -3 to 3 while the others stay.
 
     Of more than 16 dimensions, those are shown that change the decoded mean most; the row that
@@ -66,6 +67,7 @@ def latent_traversal(vae, columns=9, z=None):
         vae: a model with `decode` and `latent_dim`.
         columns: values on the way from -3 to 3, at least 2.
         z: (latent_dim,), where the others stay; the prior's mean, zero, if not given.
+        label: for a conditional model: of all pictures.
 
     Raises:
         ValueError: `z` has another shape, or `columns` < 2.
@@ -76,16 +78,17 @@ def latent_traversal(vae, columns=9, z=None):
             f"received z of shape {start.shape} and columns {columns}: expected "
             f"({vae.latent_dim},), and at least 2 columns."
         )
-    dims = _liveliest(vae, start)
+    decode = _decoder(vae, label)
+    dims = _liveliest(decode, start)
     values = np.linspace(-3, 3, columns, dtype=np.float32)
-    x_hat = vae.decode(_moved(start, dims, values))
+    x_hat = decode(_moved(start, dims, values))
     figure, axes, tile = grid_figure(examples(x_hat), columns)
     label_rows(axes, tile, [f"z[{dim}]" for dim in dims])
     label_columns(axes, tile, [f"{value:.3g}" for value in values])
     return figure
 
 
-def manifold(vae, size=20):
+def manifold(vae, size=20, label=None):
     """The decoded plane of a VAE of two latent dimensions.
 
     `z` runs over a grid of standard normal quantiles, so equal areas of the picture hold equal
@@ -94,6 +97,7 @@ def manifold(vae, size=20):
     Args:
         vae: a model with `decode` and `latent_dim` 2.
         size: points on each side, at least 1.
+        label: for a conditional model: of all pictures.
 
     Raises:
         ValueError: `latent_dim` is not 2.
@@ -106,13 +110,17 @@ def manifold(vae, size=20):
         raise ValueError(f"size is {size}: expected at least 1.")
     quantiles = [NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)]
     z = np.array([(z0, z1) for z1 in reversed(quantiles) for z0 in quantiles], np.float32)
-    return grid_figure(examples(vae.decode(z)), size, joined=True)[0]
+    return grid_figure(examples(_decoder(vae, label)(z)), size, joined=True)[0]
 
 
-def _liveliest(vae, start):
+def _decoder(vae, label):
+    return vae.decode if label is None else functools.partial(vae.decode, label=label)
+
+
+def _liveliest(decode, start):
     """The dimensions, at most 16, by how far they move the decoded mean between -3 and 3."""
-    ends = vae.decode(_moved(start, range(vae.latent_dim), np.array([-3, 3], np.float32)))
-    ends = np.asarray(ends).reshape(vae.latent_dim, 2, -1)
+    ends = decode(_moved(start, range(len(start)), np.array([-3, 3], np.float32)))
+    ends = np.asarray(ends).reshape(len(start), 2, -1)
     change = np.abs(ends[:, 1] - ends[:, 0]).mean(axis=1)
     return np.argsort(-change, kind="stable")[:_MAX_ROWS]
 

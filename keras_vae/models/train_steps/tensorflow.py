@@ -13,12 +13,13 @@ class TrainStep:
 
     def train_step(self, data):
         """One step up the objective; a step that is not finite changes no weight."""
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        label = self.batch_label(y)
         self._build_optimizer()
         epsilon = self._draw_epsilon(x)
         state = [tf.identity(v.value) for v in self._forward_state()]
         with tf.GradientTape() as tape:
-            bound = self.bound(x, epsilon, self.kl_weight, training=True)
+            bound = self.bound(x, epsilon, self.kl_weight, True, self.one_hot(label))
             loss = self._share_of_batch(bound.loss, sample_weight)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
@@ -28,13 +29,14 @@ class TrainStep:
             variable.assign(tf.where(finite, variable.value, before))
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.skipped_steps.update_state(tf.where(finite, 0.0, 1.0 / replicas))
-        return self.track(bound, x, sample_weight, finite_loss)
+        return self.track(bound, x, label, sample_weight, finite_loss)
 
     def test_step(self, data):
         """The bound with the KL divergence at its full weight."""
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        bound = self.bound(x, self._draw_epsilon(x), training=False)
-        results = self.track(bound, x, sample_weight)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        label = self.batch_label(y)
+        bound = self.bound(x, self._draw_epsilon(x), label=self.one_hot(label))
+        results = self.track(bound, x, label, sample_weight)
         return {n: v for n, v in results.items() if n != self.skipped_steps.name}
 
     def _forward_state(self):
