@@ -8,6 +8,7 @@ from keras import ops
 from keras_vae import architectures, objectives
 from keras_vae.distributions import DiagonalNormal, likelihoods, priors
 from keras_vae.layers import Sampling, clip_z_log_var
+from keras_vae.models.chunks import in_chunks
 from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
 from keras_vae.models.labels import Labels
@@ -26,7 +27,7 @@ class Bound(NamedTuple):
     kl_loss: Any
     """KL(q(z|x) ‖ p(z)): `(B,)`."""
     x_params: Any
-    """The decoder's raw output: `(K, B, ...)`."""
+    """The decoder's raw output for the first chunk of draws, all K if few: `(k, B, ...)`."""
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -182,9 +183,8 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
         x = ops.cast(x, self.variable_dtype)
         qz_x = self.posterior(x, training)
         z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
-        densities, x_params = self.objective.estimator(
-            lambda qz_x, z: self.densities(x, qz_x, z, training, label), qz_x, z
-        )
+        densities = in_chunks(lambda qz_x, z: self.densities(x, qz_x, z, training, label), self)
+        densities, x_params = self.objective.estimator(densities, qz_x, z)
         return Bound(
             loss=-self.objective(densities, kl_weight),
             reconstruction_loss=-ops.mean(densities.log_px_z, axis=0),

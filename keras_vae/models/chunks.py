@@ -1,0 +1,63 @@
+"""The densities of many draws of z, without keeping what the decoder computed for all of them."""
+
+import keras
+from keras import ops
+
+from keras_vae.objectives import Densities
+
+MAX_DRAWS = 64
+"""Draws of z for each example that are decoded at once."""
+
+
+def in_chunks(densities, model):
+    """`densities`, computed at most `MAX_DRAWS` draws at a time, forward and backward.
+
+    Value and gradient are those of all draws at once, to rounding: instead of keeping what the
+    decoder computed, the gradient computes it again, for every chunk but the first. Only the first
+    chunk changes what a forward pass may change: the moving averages of BatchNormalization, which
+    normalises each chunk by itself, and the seed of Dropout, so the other chunks share its masks.
+
+    Args:
+        densities: `(qz_x, z) → Densities, x_params`, with z of shape `(K, B, latent_dim)`.
+        model: the one whose weights `densities` depends on.
+
+    Returns:
+        A function like `densities`; its x_params are those of the first chunk, which has 1 to
+        `MAX_DRAWS` draws.
+    """
+
+    def chunked(qz_x, z):
+        num_samples = z.shape[0]
+        rest = (num_samples - 1) // MAX_DRAWS  # whole chunks after the first
+        if rest == 0:
+            return densities(qz_x, z)
+        first = num_samples - rest * MAX_DRAWS
+        results, x_params = densities(qz_x, z[:first])
+        chunks = ops.reshape(z[first:], (rest, MAX_DRAWS, *ops.shape(z)[1:]))
+        others = ops.map(_recomputed(densities, model, qz_x), chunks)
+        return _join(results, Densities(*others), first / num_samples), x_params
+
+    return chunked
+
+
+def _recomputed(densities, model, qz_x):
+    """`z → densities(qz_x, z)`, a pure function that keeps nothing for its gradient but z."""
+    trained, posterior = model.trainable_variables, type(qz_x)
+    weights = [ops.copy(v) for v in trained]
+    state = [(v, ops.copy(v)) for v in model.non_trainable_variables]
+
+    @keras.remat  # which passes gradients to arguments alone
+    def pure(z, qz_x, weights):
+        with keras.StatelessScope([*state, *zip(trained, weights, strict=True)]):
+            return tuple(densities(posterior(*qz_x), z)[0])
+
+    return lambda z: pure(z, list(qz_x), weights)
+
+
+def _join(first, others, share):
+    """The densities of all draws: `share` of them in `first`, and `others` of `(chunks, ...)`."""
+    log_densities = (
+        ops.concatenate([a, ops.reshape(b, (-1, ops.shape(a)[1]))])
+        for a, b in zip(first[:3], others[:3], strict=True)
+    )
+    return Densities(*log_densities, share * first.kl + (1 - share) * ops.mean(others.kl, axis=0))
