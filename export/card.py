@@ -25,8 +25,7 @@ def text(manifest):
         "and gives `z_mean` and `z_log_var` of q(z|x). `scorer.onnx` gives the evidence "
         "lower bound and the estimated log-likelihood of each example, in nats, from `num_samples` "
         "draws of z.",
-        num_classes and f"The model is conditional: `label` is a whole number from 0 to "
-        f"{num_classes - 1}, and x_hat, the bound and the likelihood are those given the label.",
+        _condition(num_classes),
         "## Numbers",
         _numbers(manifest),
         _variants(manifest),
@@ -64,6 +63,15 @@ draw = {{name: np.array(n, np.int64) for name, n in [("seed", 0), ("first", 0), 
 draw["temperature"] = np.array(1, np.float32)
 {label}z, x_hat = sampler.run(["z", "x_hat"], draw)  # {(64, *shape)}
 ```"""
+
+
+def _condition(num_classes):
+    if num_classes is None:
+        return None
+    return (
+        f"The model is conditional: `label` is a whole number from 0 to {num_classes - 1}, and "
+        "`x_hat`, the bound and the likelihood are those given the label."
+    )
 
 
 def _numbers(manifest):

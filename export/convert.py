@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf2onnx
 
 from export.canonical import OPSET, canonical, graphs
-from keras_vae.distributions import DiagonalNormal
+from keras_vae.distributions import full_normal
 
 HALF = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
 
@@ -17,7 +17,7 @@ class Parts(NamedTuple):
     """The graphs that the files of a bundle are made of."""
 
     encoder: onnx.ModelProto
-    """x -> z_mean, z_log_var."""
+    """x -> z_mean, z_log_var; of a full normal z_correlation too, which its densities need."""
     decoder: onnx.ModelProto
     """z -> x_hat; a conditional model's has the input label too, and so have its densities."""
     prior: onnx.ModelProto
@@ -69,7 +69,8 @@ def encoder(vae):
 
     Returns:
         An `onnx.ModelProto`; input `x` (batch, *input_shape), outputs `z_mean` and
-        `z_log_var` (batch, latent_dim), all float32. The same weights give the same bytes.
+        `z_log_var` (batch, latent_dim), all float32, and of a full normal `z_correlation`
+        (batch, pairs of dimensions). The same weights give the same bytes.
 
     Raises:
         ValueError: the model holds something that ONNX cannot say, such as a loop.
@@ -82,11 +83,17 @@ def encoder(vae):
     ['z_mean', 'z_log_var']
     """
 
-    def posterior(x):
-        z_mean, z_log_var = vae.posterior(x)
-        return {"z_mean": z_mean, "z_log_var": z_log_var}
+    names = posterior_names(vae)
 
-    return canonical(_convert(posterior, x=vae.input_shape), ["z_mean", "z_log_var"])
+    def posterior(x):
+        return dict(zip(names, vae.posterior(x), strict=True))
+
+    return canonical(_convert(posterior, x=vae.input_shape), names)
+
+
+def posterior_names(vae):
+    """The names of the encoder's outputs: those of a full normal end with its correlations."""
+    return ["z_mean", "z_log_var", "z_correlation"][: len(vae.encoder.outputs)]
 
 
 def decoder(vae):
@@ -163,14 +170,15 @@ def densities(vae):
     ['log_px_z', 'log_w', 'kl']
     """
 
-    def log_densities(x, z_mean, z_log_var, epsilon, label=None):
-        qz_x = DiagonalNormal(z_mean, z_log_var)
-        z = vae.sampling(list(qz_x), epsilon=epsilon[None])  # (1, rows, latent_dim)
+    def log_densities(x, epsilon, label=None, **posterior):
+        qz_x = full_normal.posterior(**posterior)
+        z = vae.draw(qz_x, epsilon[None])  # (1, rows, latent_dim)
         rows, _ = vae.densities(x, qz_x, z, label=_one_hot(vae, label))
         return {"log_px_z": rows.log_px_z[0], "log_w": rows.log_w[0], "kl": rows.kl}
 
-    latent = dict.fromkeys(("z_mean", "z_log_var", "epsilon"), (vae.latent_dim,))
-    model = _convert(log_densities, x=vae.input_shape, **latent, **_label(vae))
+    names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
+    shapes = dict(zip(["x", *names], [vae.input_shape, *sizes], strict=True))
+    model = _convert(log_densities, **shapes, epsilon=(vae.latent_dim,), **_label(vae))
     return canonical(model, ["log_px_z", "log_w", "kl"])
 
 
@@ -216,7 +224,11 @@ def _one_hot(vae, label):
 def _convert(function, **shapes):
     dtypes = {name: tf.int64 if name == "label" else tf.float32 for name in shapes}
     signature = [tf.TensorSpec((None, *s), dtypes[name], name) for name, s in shapes.items()]
-    traced = tf.function(function, input_signature=signature)
+
+    @tf.function(input_signature=signature)
+    def traced(*tensors):
+        return function(**dict(zip(shapes, tensors, strict=True)))
+
     model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
     for node in model.graph.node:
         if not onnx.defs.has(node.op_type, OPSET, node.domain):

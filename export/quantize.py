@@ -102,11 +102,12 @@ def _draws(parts):
     if parts.num_classes is not None:
         label = {"label": np.arange(DRAWS) % parts.num_classes}
     x = _run(parts.decoder, {"z": z, **label})
-    zero = np.zeros_like(z)  # z = z_mean + exp(z_log_var / 2) * epsilon: both see the same z
+    sizes = {h.name: h.type.tensor_type.shape.dim[1].dim_value for h in parts.encoder.graph.output}
+    zeros = {name: np.zeros((DRAWS, n), np.float32) for name, n in sizes.items()}
     return {
         "encoder": {"x": x},
         "decoder": {"z": z, **label},
-        "densities": {"x": x, "z_mean": zero, "z_log_var": zero, "epsilon": z, **label},
+        "densities": {"x": x, **zeros, "epsilon": z, **label},  # so z is the same in all
     }
 
 

@@ -7,6 +7,7 @@ import onnxruntime
 from onnx import checker
 
 from export.canonical import graphs
+from export.convert import posterior_names
 from keras_vae import noise
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
@@ -80,8 +81,7 @@ def check(vae, folder, tolerance=TOLERANCE):
     decoder.graph.output.append(_intermediate(decoder, "x_params", folder / "decoder.onnx"))
 
     def posterior(x):
-        z_mean, z_log_var = vae.posterior(x)
-        return {"z_mean": z_mean, "z_log_var": z_log_var}
+        return dict(zip(posterior_names(vae), vae.posterior(x), strict=True))
 
     def likelihood(z, label=None):
         x_params = vae.x_params(z, label=vae.one_hot(label))

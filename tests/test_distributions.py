@@ -1,33 +1,97 @@
-"""Laws of the diagonal normal: its density equals scipy's, and KL has one value."""
+"""Laws of the normals that q(z|x) may be: their density is scipy's, and KL has one value."""
 
+import keras
 import numpy as np
+import pytest
 import scipy.stats
 
-from keras_vae.distributions import DiagonalNormal
+from keras_vae.distributions import DiagonalNormal, FullNormal
+
+DIMENSIONS = 4
 
 
-def test_diagonal_normal_log_prob_equals_scipys(rng):
-    mean, log_var, z = rng.normal(size=(3, 4, 5)).astype("float32")
-    expected = scipy.stats.norm.logpdf(z, mean, np.exp(log_var / 2)).sum(-1)
-    np.testing.assert_allclose(DiagonalNormal(mean, log_var).log_prob(z), expected, rtol=1e-5)
+def diagonal(rng):
+    return DiagonalNormal(*rng.normal(size=(2, 3, DIMENSIONS)).astype("float32"))
+
+
+def full(rng):
+    correlation = rng.normal(size=(3, DIMENSIONS * (DIMENSIONS - 1) // 2)).astype("float32")
+    return FullNormal(*diagonal(rng), correlation)
+
+
+@pytest.fixture(params=[diagonal, full])
+def q(request, rng):
+    """Three distributions over four dimensions."""
+    return request.param(rng)
+
+
+def covariances(q):
+    """The covariance matrices of the three, in float64."""
+    spread = np.exp(np.asarray(q.log_var, "float64") / 2)
+    C = np.tile(np.eye(DIMENSIONS), (3, 1, 1))
+    if isinstance(q, FullNormal):
+        rows, columns = np.tril_indices(DIMENSIONS, -1)
+        C[:, rows, columns] = q.correlation
+        C /= np.linalg.norm(C, axis=-1, keepdims=True)
+    L = spread[:, :, None] * C
+    return L @ L.transpose(0, 2, 1)
+
+
+def draws(q, rng, count):
+    """Draws from each: `(count, 3, D)`."""
+    epsilon = rng.standard_normal((count, 3, DIMENSIONS), dtype="float32")
+    return q.mean + np.exp(q.log_var / 2) * np.asarray(q.correlate(epsilon))
+
+
+def test_log_prob_equals_scipys(q, rng):
+    z = rng.normal(size=(3, DIMENSIONS)).astype("float32")
+    for i, covariance in enumerate(covariances(q)):
+        expected = scipy.stats.multivariate_normal(q.mean[i], covariance).logpdf(z[i])
+        assert float(q.log_prob(z)[i]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_draws_have_the_mean_and_the_covariance(q, rng):
+    """Of 48 numbers at 5 standard errors: false alarms once in 35,000 seeds."""
+    z, count = draws(q, rng, 20_000), 20_000
+    for i, covariance in enumerate(covariances(q)):
+        variance = np.diag(covariance)
+        error = np.sqrt(variance / count)
+        assert (np.abs(z[:, i].mean(axis=0) - q.mean[i]) < 5 * error).all()
+        error = np.sqrt((np.outer(variance, variance) + covariance**2) / count)
+        assert (np.abs(np.cov(z[:, i].T) - covariance) < 5 * error).all()
+
+
+def test_log_var_is_that_of_each_dimension(q):
+    for i, covariance in enumerate(covariances(q)):
+        np.testing.assert_allclose(np.diag(covariance), np.exp(q.log_var[i]), rtol=1e-5)
 
 
 def test_kl_divergence_between_equals_is_zero(rng):
-    q = DiagonalNormal(*rng.normal(size=(2, 4, 5)).astype("float32"))
+    q = diagonal(rng)
     np.testing.assert_allclose(q.kl_divergence(q), 0, atol=1e-6)
+    same = FullNormal(*q, np.zeros((3, 6), "float32"))
+    np.testing.assert_allclose(same.kl_divergence(q), 0, atol=1e-6)
 
 
-def posterior(rng, draws):
-    """Three posteriors of two dimensions, and draws from each: `(K, 3, 2)`."""
-    mean, log_var = rng.normal(size=(2, 3, 2)).astype("float32")
-    epsilon = rng.standard_normal((draws, 3, 2), dtype="float32")
-    return DiagonalNormal(mean, log_var), mean + np.exp(log_var / 2) * epsilon
-
-
-def test_kl_divergence_between_two_normals_equals_monte_carlo(rng):
-    draws = 100_000
-    q, z = posterior(rng, draws)
-    p = DiagonalNormal(*rng.normal(size=(2, 3, 2)).astype("float32"))
+def test_kl_divergence_equals_monte_carlo(q, rng):
+    count = 50_000
+    z, p = draws(q, rng, count), diagonal(rng)
     estimates = np.asarray(q.log_prob(z) - p.log_prob(z))
     gap = np.abs(estimates.mean(0) - q.kl_divergence(p))
-    assert (gap <= 4 * estimates.std(0) / np.sqrt(draws)).all()
+    assert (gap <= 4 * estimates.std(0) / np.sqrt(count)).all()
+
+
+@pytest.mark.parametrize("extreme", [-20.0, 20.0])
+def test_gradients_are_finite_at_extreme_correlations(extreme, rng):
+    import tensorflow as tf
+
+    parameters = [tf.Variable(h) for h in full(rng)]
+    parameters[2].assign(tf.fill(parameters[2].shape, extreme))
+    with tf.GradientTape() as tape:
+        q = FullNormal(*(h + 0 for h in parameters))
+        z = q.mean + keras.ops.exp(q.log_var / 2) * q.correlate(
+            rng.normal(size=(5, 3, 4)).astype("float32")
+        )
+        value = keras.ops.sum(q.log_prob(z)) + keras.ops.sum(q.total_correlation)
+    for gradient in (value, *tape.gradient(value, parameters)):
+        assert np.isfinite(gradient).all()

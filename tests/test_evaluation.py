@@ -18,10 +18,10 @@ from keras_vae.evaluation.pareto import generalized_pareto, tail_length
 from keras_vae.evaluation.report import discrete_entries
 
 
-def linear_vae(dimensions, latent_dim, scale=0.5):
+def linear_vae(dimensions, latent_dim, scale=0.5, **options):
     """Probabilistic PCA: every layer linear, the noise normal."""
     vae = keras_vae.VAE.from_architecture(
-        "mlp", (dimensions,), latent_dim, Normal(scale=scale), seed=0, hidden=()
+        "mlp", (dimensions,), latent_dim, Normal(scale=scale), seed=0, hidden=(), **options
     )
     vae.compile(optimizer=keras.optimizers.Adam(2e-2))
     return vae
@@ -80,6 +80,27 @@ def test_with_the_exact_posterior_the_elbo_is_the_log_likelihood(pca_vae, x, rng
     np.testing.assert_allclose(found.elbo, exact, atol=1e-4)
     np.testing.assert_allclose(found.log_likelihood, exact, atol=1e-4)
     np.testing.assert_allclose(found.effective_sample_size, 100, rtol=1e-6)
+    assert found.monte_carlo_error.max() < 1e-5
+
+
+def test_a_full_normal_is_the_exact_posterior_of_any_linear_model(x, rng):
+    """q(z|x) = N(M⁻¹ Wᵀ (x − b), s² M⁻¹) for arbitrary W: the columns of W are not orthogonal."""
+    vae = linear_vae(6, 3, scale=0.8, posterior="full_normal")
+    W, b = rng.normal(size=(6, 3)), rng.normal(size=6)
+    inverse = np.linalg.inv(W.T @ W + 0.8**2 * np.eye(3))
+    covariance = 0.8**2 * inverse
+    C = np.linalg.cholesky(covariance) / np.sqrt(np.diag(covariance))[:, None]
+    correlation = np.concatenate([C[i, :i] / C[i, i] for i in range(3)])
+    vae.decoder.set_weights([W.T, b])
+    weights = {"z_mean": [W @ inverse, -b @ W @ inverse]}
+    weights["z_log_var"] = [np.zeros((6, 3)), np.log(np.diag(covariance))]
+    weights["z_correlation"] = [np.zeros((6, 3)), correlation]
+    for name, values in weights.items():
+        vae.encoder.get_layer(name).set_weights(values)
+    found = evaluation.importance_sample(vae, x, num_samples=100)
+    exact = exact_log_prob(vae, x)
+    np.testing.assert_allclose(found.elbo, exact, atol=1e-4)
+    np.testing.assert_allclose(found.log_likelihood, exact, atol=1e-4)
     assert found.monte_carlo_error.max() < 1e-5
 
 

@@ -108,7 +108,7 @@ class OnnxVAE:
             ValueError: `x` has another shape, holds no numbers, or a NaN.
         """
         x = checked_rows("x", x, self.input_shape)
-        return self._run(self._encoder, len(x), lambda rows: {"x": x[rows]})
+        return self._run(self._encoder, len(x), lambda rows: {"x": x[rows]})[:2]
 
     def decode(self, z, label=None):
         """Return x_hat, the mean of p(x|z): (B, *input_shape), float32.

@@ -5,7 +5,8 @@ import math
 import keras
 from keras import layers
 
-from keras_vae.architectures.heads import Seeded, check_shape, decoder_inputs, flatten, posterior
+from keras_vae.architectures import heads
+from keras_vae.architectures.heads import Seeded, check_shape, decoder_inputs, flatten
 
 
 def conv(
@@ -18,6 +19,7 @@ def conv(
     units=128,
     activation="relu",
     num_classes=None,
+    posterior="diagonal_normal",
 ):
     """Returns an encoder and a decoder made of strided (transposed) convolutions.
 
@@ -34,9 +36,11 @@ def conv(
         units: of the dense layer between the convolutions and the posterior.
         activation: of the hidden layers.
         num_classes: how many labels there are, if the decoder is to be given one beside z.
+        posterior: `"diagonal_normal"`, or `"full_normal"`, whose dimensions are correlated.
 
     Returns:
-        `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
+        `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each (of a full
+        normal `z_correlation` too), and
         `decoder`: `(B, latent_dim)` and, with `num_classes`, `(B, num_classes)` → `x_params`,
         `(B, *input_shape)` with `num_params` channels.
 
@@ -63,7 +67,7 @@ def conv(
         h = seeded(layers.Conv2D, n, kernel_size, strides=2, **options)(h)
     grid = h.shape[1:]
     h = seeded(layers.Dense, units, activation=activation)(flatten(h))
-    encoder = keras.Model(x, posterior(seeded, h, latent_dim), name="encoder")
+    encoder = keras.Model(x, heads.posterior(posterior, seeded, h, latent_dim), name="encoder")
 
     inputs, h = decoder_inputs(latent_dim, num_classes)
     h = seeded(layers.Dense, math.prod(grid), activation=activation)(h)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from keras_vae.distributions.base import check_count
+from keras_vae.lookup import named
 
 
 class Seeded:
@@ -31,12 +32,31 @@ def decoder_inputs(latent_dim, num_classes):
     return [z, label], layers.Concatenate()([z, label])
 
 
-def posterior(seeded, features, latent_dim):
+def diagonal_normal(seeded, features, latent_dim):
     """Features → `[z_mean, z_log_var]`, in float32 whatever the layers before compute in."""
     return [
         seeded(layers.Dense, latent_dim, dtype="float32", name=name)(features)
         for name in ("z_mean", "z_log_var")
     ]
+
+
+def full_normal(seeded, features, latent_dim):
+    """Features → `[z_mean, z_log_var, z_correlation]`; without correlations at first."""
+    if latent_dim < 2:
+        raise ValueError("full_normal is for latent_dim >= 2: one dimension has no correlations")
+    pairs = latent_dim * (latent_dim - 1) // 2
+    correlation = layers.Dense(
+        pairs, kernel_initializer="zeros", dtype="float32", name="z_correlation"
+    )
+    return [*diagonal_normal(seeded, features, latent_dim), correlation(features)]
+
+
+POSTERIORS = {"diagonal_normal": diagonal_normal, "full_normal": full_normal}
+
+
+def posterior(name, *arguments):
+    """The encoder's outputs for the posterior of that name."""
+    return named("posterior", name, POSTERIORS)(*arguments)
 
 
 def check_shape(input_shape, latent_dim):

@@ -5,7 +5,8 @@ import math
 import keras
 from keras import layers
 
-from keras_vae.architectures.heads import Seeded, check_shape, decoder_inputs, flatten, posterior
+from keras_vae.architectures import heads
+from keras_vae.architectures.heads import Seeded, check_shape, decoder_inputs, flatten
 
 
 def mlp(
@@ -16,6 +17,7 @@ def mlp(
     hidden=(200, 200),
     activation="relu",
     num_classes=None,
+    posterior="diagonal_normal",
 ):
     """Returns an encoder and a decoder made of dense layers.
 
@@ -27,9 +29,11 @@ def mlp(
         hidden: units of the encoder's hidden layers; the decoder has them in reverse.
         activation: of the hidden layers.
         num_classes: how many labels there are, if the decoder is to be given one beside z.
+        posterior: `"diagonal_normal"`, or `"full_normal"`, whose dimensions are correlated.
 
     Returns:
-        `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each, and
+        `encoder`: `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each (of a full
+        normal `z_correlation` too), and
         `decoder`: `(B, latent_dim)` and, with `num_classes`, `(B, num_classes)` → `x_params`,
         `(B, *input_shape)` with `num_params` entries on the last axis.
 
@@ -50,7 +54,7 @@ def mlp(
     h = flatten(x)
     for units in hidden:
         h = seeded(layers.Dense, units, activation=activation)(h)
-    encoder = keras.Model(x, posterior(seeded, h, latent_dim), name="encoder")
+    encoder = keras.Model(x, heads.posterior(posterior, seeded, h, latent_dim), name="encoder")
 
     inputs, h = decoder_inputs(latent_dim, num_classes)
     for units in reversed(hidden):

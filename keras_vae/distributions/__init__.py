@@ -6,6 +6,7 @@ from keras_vae.distributions.continuous import ContinuousBernoulli, Heteroscedas
 from keras_vae.distributions.counts import NegativeBinomial, Poisson
 from keras_vae.distributions.discretized import DiscretizedLogistic
 from keras_vae.distributions.discretized_mixture import MixtureOfDiscretizedLogistics
+from keras_vae.distributions.full_normal import FullNormal
 from keras_vae.distributions.likelihoods import Bernoulli, Normal
 from keras_vae.distributions.normal import DiagonalNormal
 from keras_vae.distributions.priors import FlowPrior, MixtureOfNormals, StandardNormal, VampPrior
@@ -17,6 +18,7 @@ __all__ = [
     "DiagonalNormal",
     "DiscretizedLogistic",
     "FlowPrior",
+    "FullNormal",
     "HeteroscedasticNormal",
     "Likelihood",
     "MixtureOfDiscretizedLogistics",

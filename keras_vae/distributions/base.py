@@ -35,6 +35,10 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         """Raw decoder outputs on the last axis, where x has `channels` entries."""
         return channels * self.params_per_element
 
+    def features(self, x):
+        """What the encoder is given of x, of the same shape: x, if nothing suits it better."""
+        return x
+
     @abc.abstractmethod
     def log_prob(self, x, x_params):
         """log p(x|z) in nats, summed over the event: `(B,)` or `(K, B)`."""

@@ -25,7 +25,7 @@ class Mixture(Prior):
     @property
     @abc.abstractmethod
     def components(self):
-        """A `DiagonalNormal` of `(num_components, latent_dim)`."""
+        """A `DiagonalNormal` or `FullNormal` of `(num_components, latent_dim)`."""
 
     def log_prob(self, z):
         log_probs = self.components.log_prob(z[..., None, :])  # (..., num_components)
@@ -35,8 +35,9 @@ class Mixture(Prior):
         ends = ops.cumsum(ops.exp(self.log_weights))
         k = ops.sum(ops.cast(u[..., None] >= ends, "int32"), axis=-1)
         k = ops.minimum(k, self.num_components - 1)  # the last end may be rounded below 1
-        mean, log_var = (ops.take(parameter, k, axis=0) for parameter in self.components)
-        return mean + ops.exp(log_var / 2) * epsilon
+        components = self.components
+        chosen = type(components)(*(ops.take(parameter, k, axis=0) for parameter in components))
+        return chosen.mean + ops.exp(chosen.log_var / 2) * chosen.correlate(epsilon)
 
 
 @keras.saving.register_keras_serializable("keras_vae")

@@ -28,6 +28,10 @@ class DiagonalNormal(NamedTuple):
     mean: Any
     log_var: Any
 
+    def correlate(self, epsilon):
+        """Standard normal noise with the correlations of z, of which there are none: epsilon."""
+        return epsilon
+
     def log_prob(self, z):
         """log q(z) in nats: `(..., D)` → `(...)`."""
         squares = ops.square(z - self.mean) * ops.exp(-self.log_var)

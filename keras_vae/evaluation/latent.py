@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from keras import ops
 
 from keras_vae import noise
 
@@ -14,8 +15,8 @@ class LatentUse(NamedTuple):
     """What each latent dimension is used for, over some data: arrays of `(latent_dim,)`."""
 
     kl: np.ndarray
-    """The mean over data of KL(q(z_j|x) ‖ N(0, 1)), in nats: with a standard normal prior their
-    sum is the KL divergence of the bound."""
+    """The mean over data of KL(q(z_j|x) ‖ N(0, 1)), in nats: with a standard normal prior and a
+    diagonal posterior their sum is the KL divergence of the bound."""
     variance: np.ndarray
     """The variance over data of the posterior mean E[z_j|x]."""
 
@@ -72,11 +73,26 @@ def mutual_information(vae, x, seed=0):
     """
     z_mean, z_log_var = encoded(vae, x)
     epsilon = noise.draws(seed, 0, len(x), 0, 1, vae.latent_dim)[0]
+    if len(vae.encoder.outputs) > 2:
+        return _with_correlations(vae, x, epsilon)
     z = z_mean + np.exp(z_log_var / 2) * epsilon
     log_q = -0.5 * (epsilon.astype("float64") ** 2 + z_log_var).sum(axis=1)  # log q(z_n|x_n)
     rows = max(1, 4_000_000 // len(x))
     log_mixture = [_log_mixture(z[i : i + rows], z_mean, z_log_var) for i in range(0, len(x), rows)]
     return float((log_q - np.concatenate(log_mixture)).mean())
+
+
+def _with_correlations(vae, x, epsilon):
+    """The same for a posterior that is no `DiagonalNormal`: pair by pair."""
+    batches = [vae.posterior(x[i : i + 256]) for i in range(0, len(x), 256)]
+    qz_x = type(batches[0])(*(ops.concatenate(h) for h in zip(*batches, strict=True)))
+    z = vae.draw(qz_x, epsilon)
+    rows = max(1, 1_000_000 // (len(x) * vae.latent_dim))
+    log_mixture = [
+        ops.logsumexp(qz_x.log_prob(z[i : i + rows, None]), axis=1) - np.log(len(x))
+        for i in range(0, len(x), rows)
+    ]
+    return float(ops.mean(qz_x.log_prob(z) - ops.concatenate(log_mixture)))
 
 
 def _log_mixture(z, z_mean, z_log_var):

@@ -15,7 +15,7 @@ class Inference:
     def encode(self, x, batch_size=256):
         """`(z_mean, z_log_var)`, `(B, latent_dim)` each."""
         x = checked_finite("x", x, self.input_shape)
-        return self._in_batches(self.posterior, batch_size, x)
+        return self._in_batches(lambda x: self.posterior(x)[:2], batch_size, x)
 
     def decode(self, z, batch_size=256, label=None):
         """`x_hat`, the mean of p(x|z): `(B, *input_shape)`.
@@ -148,7 +148,7 @@ class Inference:
             yield self._densities(x, qz_x, epsilon, label)
 
     def _densities(self, x, qz_x, epsilon, label):
-        z = self.sampling(list(qz_x), epsilon=self._tensor(epsilon))
+        z = self.draw(qz_x, self._tensor(epsilon))
         densities, _ = self.densities(x, qz_x, z, label=label)
         return type(densities)(*(ops.convert_to_numpy(d).astype("float64") for d in densities))
 

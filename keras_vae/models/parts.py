@@ -29,10 +29,13 @@ def check_parts(encoder, decoder, likelihood):
 
 
 def _latent_dim(output):
-    shapes = {tuple(h.shape) for h in output} if isinstance(output, (list, tuple)) else set()
-    if len(shapes) != 1 or len(output) != 2 or len(next(iter(shapes))) != 2:
+    shapes = [tuple(h.shape) for h in output] if isinstance(output, (list, tuple)) else [()]
+    size = shapes[0][-1] if len(shapes[0]) == 2 else 0
+    diagonal = [(None, size)] * 2
+    if shapes not in (diagonal, [*diagonal, (None, size * (size - 1) // 2)]):
         raise ValueError(
             "encoder must have two outputs in a list, z_mean and z_log_var, of shape (batch, "
-            f"latent_dim) each, got {output}"
+            "latent_dim) each, or a third of shape (batch, latent_dim * (latent_dim - 1) / 2) for "
+            f"the correlations, got {output}"
         )
-    return shapes.pop()[1]
+    return size

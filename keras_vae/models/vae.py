@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_vae import architectures, objectives
-from keras_vae.distributions import DiagonalNormal, likelihoods, priors
+from keras_vae.distributions import full_normal, likelihoods, priors
 from keras_vae.layers import Sampling, clip_z_log_var
 from keras_vae.models.chunks import in_chunks
 from keras_vae.models.guards import check_shape, checked_seed
@@ -40,7 +40,10 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
     `skipped_steps` too, the steps whose loss or gradient was not finite, which change no weight.
 
     Args:
-        encoder: model of `(B, *input_shape)` → `[z_mean, z_log_var]`, `(B, latent_dim)` each.
+        encoder: model of `likelihood.features(x)`, which is x unless counts, `(B, *input_shape)`
+            → `[z_mean, z_log_var]`, `(B, latent_dim)` each; one
+            with a third output, `(B, latent_dim (latent_dim − 1) / 2)`, makes q(z|x) a
+            `distributions.FullNormal`, whose `correlation` it is.
         decoder: model of `(B, latent_dim)` → raw parameters of p(x|z). One that also takes a label,
             one-hot `(B, num_classes)`, makes the model conditional: p(x|z, y), `fit(x, y)`.
         likelihood: name, config or `distributions.Likelihood`; see `likelihoods.get`.
@@ -116,8 +119,9 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
             latent_dim: size of z.
             likelihood, prior, objective: names or objects.
             seed: integer seed of the initial weights and of the noise.
-            **options: for the architecture, such as `hidden=(200, 200)`, or `num_classes=10` for a
-                decoder that is given a label: `fit(x, y)`, `sample(64, label=7)`.
+            **options: for the architecture: `hidden=(200, 200)`, `posterior="full_normal"`, or
+                `num_classes=10` for a decoder that is given a label: `fit(x, y)`,
+                `sample(64, label=7)`.
         """
         likelihood = likelihoods.get(likelihood)
         make = architectures.get(architecture)
@@ -148,10 +152,14 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
         return self.decoder.inputs[0].shape[-1]
 
     def posterior(self, x, training=False):
-        """q(z|x): `mean` and `log_var`, `(B, latent_dim)` each."""
-        h = self.encoder(x, training=training)
-        z_mean, z_log_var = (ops.cast(output, self.variable_dtype) for output in h)
-        return DiagonalNormal(z_mean, clip_z_log_var(z_log_var))
+        """q(z|x), a `DiagonalNormal` or `FullNormal` of `(B, latent_dim)`."""
+        h = self.encoder(self.likelihood.features(x), training=training)
+        z_mean, z_log_var, *others = (ops.cast(output, self.variable_dtype) for output in h)
+        return full_normal.posterior(z_mean, clip_z_log_var(z_log_var), *others)
+
+    def draw(self, qz_x, epsilon):
+        """z from q(z|x) with standard normal noise, `(..., latent_dim)`."""
+        return self.sampling([qz_x.mean, qz_x.log_var], epsilon=qz_x.correlate(epsilon))
 
     def x_params(self, z, training=False, label=None):
         """The raw parameters of p(x|z): `(..., latent_dim)` → `(..., *event)`.
@@ -182,7 +190,7 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
         check_shape("x", x, self.input_shape)
         x = ops.cast(x, self.variable_dtype)
         qz_x = self.posterior(x, training)
-        z = self.sampling(list(qz_x), epsilon=epsilon)  # (K, B, latent_dim)
+        z = self.draw(qz_x, epsilon)  # (K, B, latent_dim)
         densities = in_chunks(lambda qz_x, z: self.densities(x, qz_x, z, training, label), self)
         densities, x_params = self.objective.estimator(densities, qz_x, z)
         return Bound(
