@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import estimators, noise, objectives
+from keras_vae import estimators, evaluation, noise, objectives
 
 NAMES = list(estimators.ESTIMATORS)
 
@@ -127,10 +127,21 @@ def test_at_the_exact_posterior_there_is_no_variance(num_samples):
 
 
 def test_free_bits_hold_the_kl_divergence_up():
-    kl = np.array([0.1, 0.5])
-    d = objectives.Densities(np.zeros((1, 2)), None, None, kl)
-    np.testing.assert_allclose(objectives.ELBO(free_bits=0.2)(d), -kl)
-    np.testing.assert_allclose(objectives.ELBO(free_bits=0.4)(d), [-0.4, -0.4])
+    kl_terms = np.array([[0.1, 2.0, 0.0], [0.5, 1.0, 0.0]])  # means 0.3, 1.5 and 0
+    d = objectives.Densities(np.zeros((1, 2)), None, None, kl_terms)
+    np.testing.assert_allclose(objectives.ELBO(free_bits=0.2)(d), [-2.3, -1.7])
+    np.testing.assert_allclose(objectives.ELBO(free_bits=0.4)(d), [-2.8, -1.8])
+    np.testing.assert_allclose(objectives.ELBO(free_bits=2)(d), [-6, -6])
+
+
+def test_free_bits_hold_up_each_dimension_in_training(make_vae, digits):
+    used = {}
+    for free_bits in (0, 0.5):
+        vae = make_vae(objective=objectives.ELBO(beta=50, free_bits=free_bits))
+        vae.fit(digits, epochs=20, verbose=0)
+        used[free_bits] = evaluation.latent_use(vae, digits).kl
+    assert used[0].max() < 0.1
+    assert used[0.5].min() > 0.3
 
 
 @pytest.mark.parametrize("estimator", NAMES)

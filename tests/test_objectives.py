@@ -8,12 +8,12 @@ from keras_vae import objectives
 
 def densities(rng, k=3, b=4):
     log_px_z, log_pz, log_qz_x = rng.normal(size=(3, k, b))
-    return objectives.Densities(log_px_z, log_pz, log_qz_x, kl=rng.random(b))
+    return objectives.Densities(log_px_z, log_pz, log_qz_x, kl_terms=rng.random((b, 4)))
 
 
 def test_elbo_is_the_formula(rng):
     d = densities(rng)
-    expected = d.log_px_z.mean(0) - 2.5 * 0.5 * d.kl
+    expected = d.log_px_z.mean(0) - 2.5 * 0.5 * d.kl_terms.sum(-1)
     np.testing.assert_allclose(objectives.ELBO(beta=2.5)(d, kl_weight=0.5), expected)
 
 

@@ -124,13 +124,17 @@ class Prior(keras.layers.Layer, abc.ABC):
             z: `(..., latent_dim)`.
         """
 
-    def kl_divergence(self, qz_x, z):
-        """KL(q(z|x) ‖ p(z)) in nats: `(B,)`.
+    def kl_terms(self, qz_x, z):
+        """Terms of which KL(q(z|x) ‖ p(z)) is the sum, in nats: `(B, terms)`.
 
-        The Monte Carlo estimate from `z`, `(K, B, latent_dim)`; a prior with a closed form
-        overrides this.
+        One term, the Monte Carlo estimate from `z`, `(K, B, latent_dim)`; a prior with a closed
+        form overrides this.
         """
-        return ops.mean(qz_x.log_prob(z) - self.log_prob(z), axis=0)
+        return ops.mean(qz_x.log_prob(z) - self.log_prob(z), axis=0)[..., None]
+
+    def kl_divergence(self, qz_x, z):
+        """KL(q(z|x) ‖ p(z)) in nats: `(B,)`; see `kl_terms`."""
+        return ops.sum(self.kl_terms(qz_x, z), axis=-1)
 
 
 def sum_event(log_density, x):

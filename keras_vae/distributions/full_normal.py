@@ -59,7 +59,11 @@ class FullNormal(NamedTuple):
 
     def kl_divergence(self, other):
         """KL(self ‖ other) in nats, in closed form, `other` a `DiagonalNormal`: `(...)`."""
-        return self.total_correlation + self.marginals.kl_divergence(other)
+        return ops.sum(self.kl_terms(other), axis=-1)
+
+    def kl_terms(self, other):
+        """The KL divergence of each dimension given those before it, in the mean: `(..., D)`."""
+        return self.marginals.kl_terms(other) + ops.log(_lengths(self._rows))
 
     @property
     def _rows(self):

@@ -39,9 +39,13 @@ class DiagonalNormal(NamedTuple):
 
     def kl_divergence(self, other):
         """KL(self ‖ other) in nats, in closed form: `(...)`."""
+        return ops.sum(self.kl_terms(other), axis=-1)
+
+    def kl_terms(self, other):
+        """The KL divergence of each dimension: `(..., D)`."""
         squares = ops.square(self.mean - other.mean) * ops.exp(-other.log_var)
         log_ratio = self.log_var - other.log_var
-        return 0.5 * ops.sum(squares + ops.exp(log_ratio) - 1 - log_ratio, axis=-1)
+        return 0.5 * (squares + ops.exp(log_ratio) - 1 - log_ratio)
 
 
 def standard_normal(z):

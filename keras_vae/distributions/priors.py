@@ -28,8 +28,8 @@ class StandardNormal(Prior):
     def transform(self, epsilon, u=None):
         return epsilon
 
-    def kl_divergence(self, qz_x, z):
-        return qz_x.kl_divergence(standard_normal(qz_x.mean))
+    def kl_terms(self, qz_x, z):
+        return qz_x.kl_terms(standard_normal(qz_x.mean))
 
 
 PRIORS = {

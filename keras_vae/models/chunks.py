@@ -60,4 +60,5 @@ def _join(first, others, share):
         ops.concatenate([a, ops.reshape(b, (-1, ops.shape(a)[1]))])
         for a, b in zip(first[:3], others[:3], strict=True)
     )
-    return Densities(*log_densities, share * first.kl + (1 - share) * ops.mean(others.kl, axis=0))
+    kl_terms = share * first.kl_terms + (1 - share) * ops.mean(others.kl_terms, axis=0)
+    return Densities(*log_densities, kl_terms)

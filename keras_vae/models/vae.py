@@ -181,7 +181,7 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
             log_px_z=self.likelihood.log_prob(x, x_params),
             log_pz=self.prior.log_prob(z),
             log_qz_x=qz_x.log_prob(z),
-            kl=self.prior.kl_divergence(qz_x, z),
+            kl_terms=self.prior.kl_terms(qz_x, z),
         )
         return densities, x_params
 
