@@ -52,20 +52,3 @@ def test_several_samples_lie_on_axis_0_and_are_averaged(make_vae, digits, rng):
     alone = [vae.bound(digits[:5], e[None]).loss for e in epsilon]
     np.testing.assert_allclose(together.loss, np.mean(alone, axis=0), rtol=1e-5)
     vae.fit(digits[:64], verbose=0)
-
-
-def test_nats_per_example_do_not_depend_on_the_batch_size(make_vae, digits):
-    vae = make_vae()
-    vae.encoder.get_layer("z_log_var").bias.assign(np.full(3, -1e3))  # so that noise does not count
-    losses = [vae.evaluate(digits[:96], batch_size=n, verbose=0)[0] for n in (96, 32, 7)]
-    np.testing.assert_allclose(losses, losses[0], rtol=1e-4)
-
-
-def test_twice_the_pixels_cost_twice_the_nats(make_vae, digits, rng):
-    """Nothing is averaged over the event."""
-    likelihood = make_vae().likelihood
-    x, x_mean = digits[:5], rng.random((5, 8, 8, 1)).astype("float32")
-    wide, wide_mean = (np.concatenate([a, a], axis=2) for a in (x, x_mean))
-    np.testing.assert_allclose(
-        likelihood.log_prob(wide, wide_mean), 2 * likelihood.log_prob(x, x_mean), rtol=1e-5
-    )
