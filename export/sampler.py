@@ -31,12 +31,19 @@ def sampler(parts):
     """
     scalars = {name: argument(Tensor(np.int64, ())) for name in ("seed", "first", "count")}
     temperature = argument(Tensor(np.float32, ()))
-    epsilon = op.mul(temperature, noise.latent(**scalars, latent_dim=parts.latent_dim))
+    latent = noise.latent(**scalars, latent_dim=parts.latent_dim)
+    epsilon = op.mul(temperature, latent)
     z = inline(parts.prior)(epsilon=epsilon, u=noise.component(**scalars))["z"]
     inputs, given = {**scalars, "temperature": temperature}, {"z": z}
     if parts.num_classes is not None:
         inputs["label"] = argument(Tensor(np.int64, ()))
-        given["label"] = op.expand(inputs["label"], op.reshape(scalars["count"], op.const([1])))
+        given["label"] = op.add(inputs["label"], _zeros(latent))
     x_hat = inline(parts.decoder)(**given)["x_hat"]
     model = build(inputs, {"z": z, "x_hat": x_hat})
     return canonical(model, ["z", "x_hat"])
+
+
+def _zeros(latent):
+    """int64 zeros (count,): of the rows of `latent`, for tract takes another count for unequal."""
+    nothing = op.mul(latent, op.const(np.float32(0)))
+    return op.cast(op.reduce_sum(nothing, op.const(np.array([1])), keepdims=False), to=np.int64)

@@ -76,11 +76,13 @@ class Request:
         return f"{self.graph} {' '.join(scalars)}"
 
 
-def draw(graph, seed, first, count, temperature=1.0, **outputs):
+def draw(graph, seed, first, count, temperature=1.0, label=None, **outputs):
     """A request of `sampler.onnx`, or of its part."""
     integers = {"seed": seed, "first": first, "count": count}
     inputs = {name: np.array(value, np.int64) for name, value in integers.items()}
     inputs["temperature"] = np.array(temperature, np.float32)
+    if label is not None:
+        inputs["label"] = np.array(label)
     return Request(graph, count if graph == SAMPLER else 0, inputs, outputs)
 
 
@@ -94,11 +96,12 @@ def requests(vae, scored):
     counts = itertools.cycle((64, 1))
     grid = ((*pair, next(counts), 1.0) for pair in itertools.product(SEEDS, FIRSTS))
     draws = [*grid, *DRAWS]
+    label = None if vae.num_classes is None else vae.num_classes - 1
     few = [*draws, MANY] if MANY[2] * np.prod(vae.input_shape) <= MANY_VALUES else draws
     return [
-        *(draw(SAMPLER, *d, z=_z(vae, *d), x_hat=_x_hat(vae, *d)) for d in few),
+        *(draw(SAMPLER, *d, label, z=_z(vae, *d), x_hat=_x_hat(vae, *d, label)) for d in few),
         *(draw(PART, *d, z=_z(vae, *d)) for d in [*draws, MANY]),
-        *(draw(SAMPLER, 0, 0, count) for count in TIMED),
+        *(draw(SAMPLER, 0, 0, count, label=label) for count in TIMED),
         *([_score(vae, 16, 100), _score(vae, 2, 2)] if scored else []),
     ]
 
@@ -109,17 +112,19 @@ def _z(vae, seed, first, count, temperature):
     return keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))
 
 
-def _x_hat(vae, seed, first, count, temperature):
-    return vae.sample(count, seed=seed, temperature=temperature, first=first)
+def _x_hat(vae, seed, first, count, temperature, label):
+    return vae.sample(count, seed=seed, temperature=temperature, first=first, label=label)
 
 
 def _score(vae, batch, num_samples):
-    x = vae.sample(batch, seed=3)
-    x = x if keras.ops.all(vae.likelihood.in_support(x)) else np.round(x)
+    labels = {} if vae.num_classes is None else {"label": np.arange(batch) % vae.num_classes}
+    z = noise.latent(3, 0, batch, vae.latent_dim)
+    x_params = vae.x_params(z, label=vae.one_hot(labels.get("label")))
+    x = keras.ops.convert_to_numpy(vae.likelihood.sample(x_params, seed=3))
     integers = {"num_samples": np.array(num_samples), "seed": np.array(7)}
-    scores = vae.score(x, num_samples=num_samples, seed=7)
+    scores = vae.score(x, num_samples=num_samples, seed=7, **labels)
     outputs = {name: np.asarray(value, np.float32) for name, value in scores.items()}
-    return Request(SCORER, batch * num_samples, {"x": x, **integers}, outputs)
+    return Request(SCORER, batch * num_samples, {"x": x, **labels, **integers}, outputs)
 
 
 def write(folder, bundle, requests):
