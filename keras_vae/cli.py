@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+import warnings
 from pathlib import Path
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -44,9 +45,18 @@ def parser():
         "poisson (default: bernoulli with --binarize, else normal)",
     )
     train.add_argument(
+        "--levels", type=int, help="grey levels of a discretized likelihood (256; digits have 17)"
+    )
+    train.add_argument(
         "--prior",
         default="standard_normal",
         help="standard_normal, mixture_of_normals, vamp or flow",
+    )
+    train.add_argument(
+        "--prior-components", type=int, metavar="N", help="of mixture_of_normals or vamp (100)"
+    )
+    train.add_argument(
+        "--posterior", default="diagonal_normal", help="diagonal_normal or full_normal"
     )
     train.add_argument("--latent-dim", type=int, default=8, help="size of z")
     train.add_argument("--objective", default="elbo", help="elbo or iwae")
@@ -74,7 +84,9 @@ def parser():
     evaluate = commands.add_parser(
         "evaluate", help="test ELBO and log-likelihood", formatter_class=help_format
     )
-    evaluate.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
+    evaluate.add_argument(
+        "run", type=Path, metavar="DIR", help="what train was given as --out, or a bundle"
+    )
     evaluate.add_argument("--data", help="other data than the model was trained on")
     evaluate.add_argument("--data-dir", help="as in train")
     evaluate.add_argument(
@@ -86,7 +98,7 @@ def parser():
     evaluate.add_argument("--examples", type=int, metavar="N", help="the first N (default: all)")
     evaluate.add_argument("--seed", type=int, default=0, help="of the noise")
     evaluate.add_argument(
-        "--out", type=Path, help="a .json for the report (default: DIR/evaluation.json)"
+        "--out", type=Path, help="a .json for the report (default: in DIR, or beside a bundle)"
     )
 
     sample = commands.add_parser("sample", help="draw images", formatter_class=help_format)
@@ -113,13 +125,15 @@ def main(arguments=None):
     try:
         with quiet_stderr():
             from keras_vae import commands
-        return getattr(commands, command)(**options) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print("warning:", message, file=sys.stderr)
+            return getattr(commands, command)(**options) or 0
     except FloatingPointError as error:
         return fail(error, FAILED)
     except (ValueError, OSError) as error:
         return fail(error, BAD_INPUT)
-    except MemoryError:
-        return fail("that does not fit into memory: ask for less at once", BAD_INPUT)
+    except MemoryError as error:
+        return fail(f"that does not fit into memory: ask for less at once ({error})", BAD_INPUT)
     except KeyboardInterrupt:
         return fail("interrupted", INTERRUPTED)
 

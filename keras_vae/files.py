@@ -1,9 +1,10 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and the folders for them."""
 
 import errno
 import os
+import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -40,3 +41,24 @@ def atomic_write(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_folder(path):
+    """Makes the folder, and takes it away again if nothing was written into it.
+
+    Fails before the work begins if the folder cannot be written.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
+        except OSError as error:
+            raise ValueError(f"cannot write into {path}: {error.strerror}") from error
+        yield
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()

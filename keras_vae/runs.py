@@ -37,7 +37,7 @@ def load_test_set(vae, run, data=None, data_dir=None):
     """The test part of the data that the model in the folder `run` was trained on, or of others.
 
     Args:
-        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`, which has no likelihood to ask.
         run: a `pathlib.Path`: what `train` was given as `--out`, or a bundle.
         data: the name or the path of other data.
         data_dir: the folder of the files of a named data set.
@@ -80,7 +80,8 @@ def _settings(run, needed):
         try:
             settings = json.loads(path.read_text())
             settings = settings.get("metrics", settings)  # a manifest's
-            return {"data_dir": None} | settings | {"binarize": bool(settings["binarize"])}
+            told = {"data": settings["data"], "binarize": bool(settings["binarize"])}
+            return {"data_dir": None, **settings, **told}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     if needed:

@@ -18,6 +18,7 @@ from keras_vae.models import load_model
 ROOT = Path(__file__).parents[1]
 RUN_FILES = {
     "history.csv",
+    "kl_per_dimension.png",
     "metrics.json",
     "model.keras",
     "reconstructions.png",
@@ -190,6 +191,13 @@ BAD_ARGUMENTS = {
     "free bits": (["--free-bits", "-1"], "free_bits must be a number of nats >= 0"),
     "another's option": (["--objective", "iwae", "--free-bits", "1"], "iwae has no free_bits"),
     "activation": (["--activation", "tanhh"], "tanhh"),
+    "no labels": (["--data", "VECTORS", "--conditional"], "needs labels, and v holds none"),
+    "levels": (["--levels", "17"], "the likelihood normal has no levels: leave it out"),
+    "components": (["--prior-components", "9"], "the prior standard_normal has no num_components"),
+    "no components": (["--prior", "vamp", "--prior-components", "0"], "num_components must be"),
+    "many components": (["--prior", "vamp", "--prior-components", str(10**9)], "take a smaller one"),
+    "posterior": (["--posterior", "full"], "Known: diagonal_normal, full_normal"),
+    "one dimension": (["--posterior", "full_normal", "--latent-dim", "1"], "latent_dim >= 2"),
     "grey for bernoulli": (["--likelihood", "bernoulli"], "--binarize dynamic"),
     "conv on vectors": (["--data", "VECTORS", "--architecture", "conv"], "conv needs images"),
     "binarize unscaled": (["--data", "VECTORS", "--binarize", "static"], "[0, 1]"),

@@ -50,7 +50,8 @@ def latent_use(vae, x):
     """
     z_mean, z_log_var = encoded(vae, x)
     kl = 0.5 * (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var)
-    return LatentUse(kl.mean(axis=0), z_mean.var(axis=0))
+    with np.errstate(invalid="ignore"):  # of a model that diverged
+        return LatentUse(kl.mean(axis=0), z_mean.var(axis=0))
 
 
 def mutual_information(vae, x, seed=0):

@@ -1,0 +1,97 @@
+"""The data that a model is tested on: those of its training, as its folder tells them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_vae import datasets, runs
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Writes a file, such as metrics.json, into a folder."""
+
+    def write(name, settings):
+        text = settings if isinstance(settings, str) else json.dumps(settings)
+        (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return write
+
+
+def settings(binarize=None, **more):
+    return {"data": "digits", "data_dir": None, "binarize": binarize, **more}
+
+
+@pytest.mark.parametrize("binarize", [None, "static", "dynamic"])
+@pytest.mark.parametrize("bundle", [False, True])
+def test_data_are_binary_where_those_of_the_training_were(make_vae, folder, binarize, bundle):
+    told = settings(binarize)
+    path = folder("manifest.json", {"metrics": told}) if bundle else folder("metrics.json", told)
+    test = runs.load_test_set(make_vae(), path)
+    x = datasets.load("digits").x_test
+    assert (test.data, test.label) == ("digits", None)
+    assert test.binarization == ("once, seed 0" if binarize else "none")
+    np.testing.assert_array_equal(test.x, datasets.binarize(x, 0) if binarize else x)
+
+
+def test_the_manifest_of_an_export_has_no_folder_of_data(make_vae, folder):
+    path = folder("manifest.json", {"metrics": {"data": "digits", "binarize": None}})
+    assert len(runs.load_test_set(make_vae(), path).x) == 359
+
+
+def test_data_are_binary_for_a_model_of_binary_data(make_vae, tmp_path):
+    test = runs.load_test_set(make_vae(likelihood="bernoulli"), tmp_path, data="digits")
+    assert set(np.unique(test.x)) == {0, 1}
+    assert runs.load_test_set(make_vae(), tmp_path, data="digits").binarization == "none"
+
+
+def test_labels_go_with_their_examples(make_vae, folder):
+    digits = datasets.load("digits")
+    test = runs.load_test_set(make_vae(num_classes=10), folder("metrics.json", settings()))
+    np.testing.assert_array_equal(test.label, digits.y_test)
+    few = test.first(7)
+    np.testing.assert_array_equal(few.x, digits.x_test[:7])
+    np.testing.assert_array_equal(few.label, digits.y_test[:7])
+    assert len(test.first(None).x) == len(test.first(359).label) == 359
+
+
+@pytest.mark.parametrize("count", [0, -1, 360])
+def test_examples_that_are_not_there_are_refused(make_vae, tmp_path, count):
+    test = runs.load_test_set(make_vae(), tmp_path, data="digits")
+    with pytest.raises(ValueError, match=f"from 1 to 359, all there are, got {count}"):
+        test.first(count)
+
+
+def test_a_conditional_model_is_refused_data_without_labels(make_vae, tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, x_train=np.zeros((20, 8, 8)), x_test=np.zeros((5, 8, 8)))
+    with pytest.raises(ValueError, match=r"needs labels, and .*x.* holds none"):
+        runs.load_test_set(make_vae(num_classes=3), tmp_path, data=str(path))
+    assert runs.load_test_set(make_vae(), tmp_path, data=str(path)).label is None
+
+
+def test_settings_that_are_missing_are_asked_for(make_vae, tmp_path):
+    with pytest.raises(ValueError, match=r"metrics\.json, which names the data, is missing"):
+        runs.load_test_set(make_vae(), tmp_path)
+
+
+DAMAGED = {
+    "cut short": '{"data": "digits", ',
+    "not UTF-8 text": "\x00",
+    "a list": "[]",
+    "a number": "3",
+    "no way of binarizing": {"data": "digits"},
+    "no data": {"binarize": None},
+    "a manifest without metrics": {"format": "keras-vae", "metrics": None},
+}
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "manifest.json"])
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
+def test_settings_that_are_damaged_are_asked_for(make_vae, folder, name, damaged):
+    path = folder(name, damaged)
+    with pytest.raises(ValueError, match="is not what train wrote: give --data"):
+        runs.load_test_set(make_vae(), path)
+    assert runs.load_test_set(make_vae(), path, data="digits").binarization == "none"
