@@ -22,7 +22,7 @@ class Counts(Likelihood):
 
     def features(self, x):
         """log(1 + x): counts may be of any size (Lopez et al. 2018, methods)."""
-        return ops.log1p(ops.maximum(x, 0))
+        return ops.log(1 + ops.maximum(x, 0))
 
     def in_support(self, x):
         return ops.isfinite(x) & ops.equal(x, ops.floor(x)) & ops.greater_equal(x, 0)
