@@ -19,8 +19,7 @@ MLP = f"{MNIST} --architecture mlp --activation tanh --latent-dim 50 --batch-siz
 CONV = f"{MNIST} --architecture conv --latent-dim 16 --epochs 10"
 PHOTOGRAPHS = (
     "--data data/photographs.npz --likelihood mixture_of_discretized_logistics --architecture conv "
-    "--activation silu --latent-dim 64 --epochs 16 --kl-warmup 4 --batch-size 32 "
-    "--learning-rate 0.002"
+    "--activation silu --prior flow --latent-dim 64 --epochs 16 --kl-warmup 4 --batch-size 32"
 )
 COUNTS = "--data data/counts.npz --architecture mlp --latent-dim 2 --epochs 40"
 MODELS = {
