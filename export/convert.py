@@ -23,7 +23,7 @@ class Parts(NamedTuple):
     prior: onnx.ModelProto
     """epsilon, u -> z."""
     densities: onnx.ModelProto
-    """x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl."""
+    """x, z_mean, z_log_var[, z_correlation], epsilon -> log_px_z, log_w, kl."""
     num_classes: int | None = None
     """How many labels a conditional model knows."""
 
@@ -155,7 +155,7 @@ def prior(vae):
 def densities(vae):
     """Return the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl: row by row.
 
-    All in nats, at z = z_mean + exp(z_log_var / 2) * epsilon. log_w = log p(x|z) + log p(z) -
+    All in nats, at the z that the noise epsilon draws from q(z|x). log_w = log p(x|z) + log p(z) -
     log q(z|x); kl is in closed form where there is one, else the estimate from this one z. A
     conditional model's has one more input, `label`.
 
@@ -217,8 +217,11 @@ def _label(vae):
 
 
 def _one_hot(vae, label):
-    """By a table, so that a runtime refuses a label that is too large."""
-    return None if label is None else tf.gather(tf.eye(vae.num_classes), label)
+    """By a table, so that a runtime refuses what is not in it; Gather counts -1 from the end."""
+    if label is None:
+        return None
+    beyond = tf.constant(vae.num_classes, label.dtype)
+    return tf.gather(tf.eye(vae.num_classes), tf.where(label < 0, beyond, label))
 
 
 def _convert(function, **shapes):

@@ -163,9 +163,10 @@ def _session(path):
 def _held_out(vae, x, label):
     if x is None:
         raise ValueError("another precision needs held-out examples to be judged by: give x")
-    x = checked_array("x", x, vae.input_shape)[:EXAMPLES].astype(np.float32)
+    x = checked_array("x", x, vae.input_shape)
+    labels = (array[:EXAMPLES].astype(np.int64) for array in vae.checked_labels(label, len(x)))
+    x = x[:EXAMPLES].astype(np.float32)
     vae.likelihood.check(x)
     if len(x) < 2:
         raise ValueError(f"x must hold at least 2 held-out examples, got {len(x)}")
-    labels = vae.checked_labels(None if label is None else label[:EXAMPLES], len(x))
-    return {"x": x} | {name: h.astype(np.int64) for name, h in zip(["label"], labels, strict=False)}
+    return {"x": x} | dict(zip(["label"], labels, strict=False))

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vae import datasets
 from keras_vae.distributions import Bernoulli
+from keras_vae.evaluation.bundle import manifest_likelihood
 
 TEST_SEED = 0  # of the binary test set: one for all, so that numbers can be compared
 
@@ -37,7 +38,7 @@ def load_test_set(vae, run, data=None, data_dir=None):
     """The test part of the data that the model in the folder `run` was trained on, or of others.
 
     Args:
-        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`, which has no likelihood to ask.
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
         run: a `pathlib.Path`: what `train` was given as `--out`, or a bundle.
         data: the name or the path of other data.
         data_dir: the folder of the files of a named data set.
@@ -70,7 +71,7 @@ def labels(dataset, y):
 
 
 def _needs_binary(vae, x):
-    likelihood = getattr(vae, "likelihood", None)
+    likelihood = vae.likelihood if hasattr(vae, "likelihood") else manifest_likelihood(vae.manifest)
     return isinstance(likelihood, Bernoulli) and not ops.all(likelihood.in_support(x))
 
 
@@ -79,14 +80,16 @@ def _settings(run, needed):
     for path in (run / "metrics.json", run / "manifest.json"):
         try:
             settings = json.loads(path.read_text())
-            settings = settings.get("metrics", settings)  # a manifest's
+            of_bundle = "metrics" in settings
+            settings = settings["metrics"] if of_bundle else settings
             told = {"data": settings["data"], "binarize": bool(settings["binarize"])}
-            return {"data_dir": None, **settings, **told}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
+        if not of_bundle or told["data"] in datasets.NAMES:  # a bundle keeps no path of a machine
+            return {"data_dir": None, **settings, **told}
     if needed:
         raise ValueError(
-            f"{run / 'metrics.json'}, which names the data, is missing or is not what train wrote: "
-            "give --data, or train again"
+            f"nothing in {run} names the data: its metrics.json is missing, is not what train "
+            "wrote, or its data have no name: give --data"
         )
     return None

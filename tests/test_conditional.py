@@ -57,13 +57,14 @@ def test_the_mean_of_x_follows_the_label(rng):
     np.testing.assert_allclose(np.diff(x_hat, axis=0), np.diff(V, axis=0), atol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["arrays", "column", "dataset", "tensors"])
+@pytest.mark.parametrize("form", ["arrays", "column", "list", "dataset", "tensors"])
 def test_fit_takes_labels_in_every_form_and_they_agree(form, make_vae, x, y):
     import tensorflow as tf
 
     forms = {
         "arrays": ((x, y), {"batch_size": 20}),
         "column": ((x, y[:, None].astype("int32")), {"batch_size": 20}),
+        "list": ((x, list(y)), {"batch_size": 20}),
         "tensors": ((tf.constant(x), tf.constant(y)), {"batch_size": 20}),
         "dataset": ((tf.data.Dataset.from_tensor_slices((x, y)).batch(20),), {}),
     }
@@ -143,11 +144,12 @@ def test_labels_that_are_missing_or_unknown_are_refused(y, vae, x):
         lambda: vae.fit(x, y),
         lambda: vae.fit(x, LABELS, validation_data=(x, y)),
         lambda: vae.evaluate(x, y),
+        lambda: vae.predict([x, y]) if y is not None else vae.predict(x),
         lambda: vae.score(x, label=y),
         lambda: vae.decode(np.zeros((60, 3)), label=y),
         lambda: vae.sample(4, label=None if y is None else y[-1] + 5 if y.ndim == 1 else y),
     ]
-    for call in calls[:5] if y is not None and y.dtype.kind == "U" else calls:
+    for call in calls[:6] if y is not None and y.dtype.kind == "U" else calls:
         with pytest.raises(ValueError, match="label"):
             call()
     for weight, was in zip(vae.get_weights(), before, strict=True):
@@ -160,6 +162,9 @@ def test_a_stream_of_unknown_labels_is_refused(method, vae, x, y):
 
     with pytest.raises(ValueError, match="labels that are no whole numbers from 0 to 2"):
         getattr(vae, method)(tf.data.Dataset.from_tensor_slices((x, y + 1)).batch(20), verbose=0)
+    words = tf.data.Dataset.from_tensor_slices((x, y.astype(str))).batch(20)
+    with pytest.raises(ValueError, match="from 0 to 2, got labels of dtype"):
+        getattr(vae, method)(words, verbose=0)
     with pytest.raises(ValueError, match="the data hold none"):
         getattr(vae, method)(tf.data.Dataset.from_tensor_slices(x).batch(20), verbose=0)
 

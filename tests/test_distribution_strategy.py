@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAE
+from keras_vae.models.chunks import MAX_DRAWS
+from keras_vae.objectives import IWAE
 from keras_vae.schedules import KLWarmup
 
 
@@ -71,3 +73,18 @@ def test_fit_evaluate_and_callbacks(mirrored, digits):
     ).history
     assert history["val_loss"][2] < history["val_loss"][0]
     assert vae.evaluate(digits[:64], verbose=0, return_dict=True)["loss"] > 0
+
+
+def test_labels_are_split_with_their_examples(mirrored, digits):
+    y = np.arange(96) % 2
+    x = digits[:96] * 0 + y[:, None, None, None]
+    with mirrored.scope():
+        objective = IWAE(num_samples=MAX_DRAWS + 1)  # decoded in chunks
+        vae = VAE.from_architecture(
+            "mlp", (8, 8, 1), 2, "bernoulli", objective=objective, seed=0, num_classes=2
+        )
+        vae.compile(optimizer=keras.optimizers.Adam(1e-2))
+    vae.fit(x, y, epochs=8, verbose=0)
+    x_hat = vae.reconstruct(x, label=y)
+    assert np.abs(x_hat - x).mean() < 0.1
+    assert np.abs(vae.reconstruct(x, label=1 - y) - x).mean() > 0.3  # the label says most of it

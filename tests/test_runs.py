@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from export.runtime import OnnxVAE
 from keras_vae import datasets, runs
 
 
@@ -73,7 +74,7 @@ def test_a_conditional_model_is_refused_data_without_labels(make_vae, tmp_path):
 
 
 def test_settings_that_are_missing_are_asked_for(make_vae, tmp_path):
-    with pytest.raises(ValueError, match=r"metrics\.json, which names the data, is missing"):
+    with pytest.raises(ValueError, match=r"names the data: its metrics\.json is missing.*--data"):
         runs.load_test_set(make_vae(), tmp_path)
 
 
@@ -92,6 +93,21 @@ DAMAGED = {
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
 def test_settings_that_are_damaged_are_asked_for(make_vae, folder, name, damaged):
     path = folder(name, damaged)
-    with pytest.raises(ValueError, match="is not what train wrote: give --data"):
+    with pytest.raises(ValueError, match=r"is not what train wrote, or .* give --data"):
         runs.load_test_set(make_vae(), path)
     assert runs.load_test_set(make_vae(), path, data="digits").binarization == "none"
+
+
+def test_a_bundle_of_data_by_a_path_asks_for_them(make_vae, folder):
+    """It keeps no path of the machine that it was made on."""
+    path = folder("manifest.json", {"metrics": {"data": "counts.npz", "binarize": None}})
+    with pytest.raises(ValueError, match="or its data have no name: give --data"):
+        runs.load_test_set(make_vae(), path)
+
+
+def test_data_are_binary_for_a_bundle_of_binary_data(make_vae, tmp_path):
+    make_vae(likelihood="bernoulli").export(tmp_path / "bundle")
+    vae = OnnxVAE(tmp_path / "bundle")
+    test = runs.load_test_set(vae, tmp_path / "bundle", data="digits")
+    assert test.binarization == "once, seed 0"
+    assert vae.score(test.x[:3])["elbo"].shape == (3,)

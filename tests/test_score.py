@@ -7,6 +7,7 @@ import scipy.special
 
 import keras_vae
 from keras_vae import noise
+from keras_vae.distributions import likelihoods
 
 SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
 
@@ -118,3 +119,13 @@ def test_data_that_have_no_score_are_refused(make_vae, x):
         make_vae().score(x[..., 0, 0])
     with pytest.raises(ValueError, match="Bernoulli is for binary data"):
         make_vae(likelihood="bernoulli").score(x)
+
+
+@pytest.mark.parametrize("likelihood", sorted(likelihoods.LIKELIHOODS))
+def test_integers_score_as_the_same_numbers(likelihood):
+    x = np.eye(4, dtype="int64")[[0, 2, 3]]  # in every support
+    vae = keras_vae.VAE.from_architecture("mlp", (4,), 2, likelihood, hidden=(4,), seed=0)
+    scores, expected = vae.score(x, 3), vae.score(x.astype("float32"), 3)
+    for name in SCORES:
+        np.testing.assert_array_equal(scores[name], expected[name])
+    np.testing.assert_array_equal(vae.reconstruct(x), vae.reconstruct(x.astype("float32")))

@@ -70,10 +70,12 @@ def checked_label(label, num_classes, count=None):
     if array.shape not in shapes:
         want = "one whole number" if count is None else f"one whole number, or {count} of them"
         raise ValueError(f"label must be {want}, got shape {array.shape}")
-    known = array.dtype.kind in "iu" and (array >= 0) & (array < num_classes)
-    if not np.all(known):
-        got = array[~known].flat[0] if array.dtype.kind in "iu" else label
-        raise ValueError(f"label must be whole numbers from 0 to {num_classes - 1}, got {got}")
+    want = f"label must be whole numbers from 0 to {num_classes - 1}"
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{want}, got dtype {array.dtype}")
+    known = (array == np.floor(array)) & (array >= 0) & (array < num_classes)
+    if not known.all():
+        raise ValueError(f"{want}, got {array[~known].flat[0]:g}")
     shape = () if count is None else (count,)
     return {"label": np.broadcast_to(array.reshape(-1) if shape else array, shape).astype(np.int64)}
 

@@ -62,6 +62,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     def check(self, x):
         """Raises `ValueError` if an entry of `x` is outside the support."""
         x = np.asarray(x)
+        x = x.astype("float32") if x.dtype.kind in "iub" else x
         if not np.isfinite(x).all():
             raise ValueError(
                 f"x holds {np.count_nonzero(~np.isfinite(x))} values that are NaN or infinite: "

@@ -43,6 +43,13 @@ class FullNormal(NamedTuple):
         """KL(self ‖ marginals) = Σ ½ log(1 + |r_i|²) in nats: `(...)`."""
         return ops.sum(ops.log(_lengths(self._rows)), axis=-1)
 
+    @property
+    def scale_tril(self):
+        """D C, the Cholesky factor of the covariance matrix: `(..., D, D)`."""
+        rows = self._rows
+        spread = ops.exp(self.log_var / 2) / _lengths(rows)
+        return spread[..., None] * (rows + ops.eye(rows.shape[-1]))
+
     def correlate(self, epsilon):
         """C epsilon: standard normal noise `(..., D)` with the correlations of z."""
         rows = self._rows

@@ -84,16 +84,26 @@ def mutual_information(vae, x, seed=0):
 
 
 def _with_correlations(vae, x, epsilon):
-    """The same for a posterior that is no `DiagonalNormal`: pair by pair."""
+    """The same for a `FullNormal`: its squares too are multiplied out into products of matrices."""
     batches = [vae.posterior(x[i : i + 256]) for i in range(0, len(x), 256)]
-    qz_x = type(batches[0])(*(ops.concatenate(h) for h in zip(*batches, strict=True)))
-    z = vae.draw(qz_x, epsilon)
-    rows = max(1, 1_000_000 // (len(x) * vae.latent_dim))
-    log_mixture = [
-        ops.logsumexp(qz_x.log_prob(z[i : i + rows, None]), axis=1) - np.log(len(x))
-        for i in range(0, len(x), rows)
-    ]
-    return float(ops.mean(qz_x.log_prob(z) - ops.concatenate(log_mixture)))
+    mean, scale = (
+        np.concatenate([ops.convert_to_numpy(getattr(qz_x, name)) for qz_x in batches])
+        for name in ("mean", "scale_tril")
+    )
+    mean, scale = mean.astype("float64"), scale.astype("float64")  # (N, D), (N, D, D)
+    inverse = np.linalg.inv(scale)
+    precision = inverse.transpose(0, 2, 1) @ inverse
+    shift = (precision @ mean[..., None])[..., 0]
+    log_det = 2 * np.log(np.diagonal(scale, axis1=1, axis2=2)).sum(axis=1)
+    constant = (mean * shift).sum(axis=1) + log_det
+    z = mean + (scale @ epsilon[..., None])[..., 0]
+    log_mixture = []
+    for part in np.array_split(z, 1 + z.size * len(z) // 20_000_000):
+        squares = (part[:, :, None] * part[:, None]).reshape(len(part), -1)
+        log_q = squares @ precision.reshape(len(mean), -1).T - 2 * part @ shift.T + constant
+        log_mixture.append(np.logaddexp.reduce(-0.5 * log_q, axis=1) - np.log(len(mean)))
+    log_q = -0.5 * ((epsilon.astype("float64") ** 2).sum(axis=1) + log_det)
+    return float((log_q - np.concatenate(log_mixture)).mean())
 
 
 def _log_mixture(z, z_mean, z_log_var):

@@ -156,8 +156,9 @@ class Inference:
         return (self.likelihood.mean(self.x_params(z, label=self.one_hot(label))),)
 
     def _tensor(self, array):
-        """`array` as a tensor; labels stay whole numbers."""
-        dtype = "int32" if array.dtype.kind == "i" else self.variable_dtype
+        """`array` as a tensor; labels, the only integers of one axis, stay whole numbers."""
+        labels = array.ndim == 1 and array.dtype.kind == "i"
+        dtype = "int32" if labels else self.variable_dtype
         return ops.convert_to_tensor(array, dtype)
 
     def _in_batches(self, function, batch_size, *arrays):

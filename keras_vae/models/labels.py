@@ -1,5 +1,6 @@
 """The label y of a conditional model, p(x|z, y): whole numbers outside, one-hot inside."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -27,6 +28,8 @@ class Labels:
             raise ValueError(f"{self._asks()}, and the data hold none: give x and y")
         if tuple(y.shape[1:]) not in ((), (1,)):
             raise ValueError(f"{self._asks()}, a whole number for each example, got {y.shape}")
+        if keras.backend.standardize_dtype(y.dtype) == "string":
+            raise ValueError(f"{self._asks()}, got labels of dtype {y.dtype}")
         return ops.reshape(y, (-1,))
 
     def _unpacked(self, inputs):
@@ -34,7 +37,9 @@ class Labels:
         if self.num_classes is None:
             return inputs, None
         if not isinstance(inputs, list | tuple) or len(inputs) != 2:
-            raise ValueError(f"{self._asks()}: give [x, label]")
+            raise ValueError(
+                f"{self._asks()}: give [x, label]; a data set to predict from yields ((x, label),)"
+            )
         x, label = inputs
         return x, self.one_hot(self.batch_label(label))
 

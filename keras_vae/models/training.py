@@ -85,6 +85,9 @@ class Training:
         """As `keras.Model.predict`: `reconstruct` of any form of data, `[x, label]` if need be."""
         if hasattr(x, "shape") and self.num_classes is None:
             checked_array("x", x, self.input_shape)
+        elif isinstance(x, list | tuple) and len(x) == 2 and self.num_classes is not None:
+            images = checked_array("x", x[0], self.input_shape)
+            x = [images, *self.checked_labels(x[1], len(images))]
         return super().predict(x, *args, **kwargs)
 
     def _prepare(self, given):
@@ -100,7 +103,7 @@ class Training:
     def _prepare_data(self, given):
         check_data(self.likelihood, given.get("x"), self.input_shape)
         if self.num_classes is not None and hasattr(given.get("x"), "shape"):
-            self.checked_labels(given.get("y"), len(given["x"]), "y")
+            (given["y"],) = self.checked_labels(given.get("y"), len(given["x"]), "y")
         if given.get("sample_weight") is not None and given.get("y") is None:
             given["y"] = given["x"]  # Keras drops the weights of examples that have no target
 

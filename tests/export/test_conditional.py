@@ -130,7 +130,7 @@ def test_scorer_gives_the_scores_of_keras_given_the_labels(conditional, folder, 
             np.testing.assert_allclose(values, expected[name], rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("label", [CLASSES, 2**40, -CLASSES - 1])
+@pytest.mark.parametrize("label", [CLASSES, 2**40, -1, -CLASSES - 1])
 def test_onnxruntime_itself_refuses_a_label_out_of_range(folder, x, label):
     labels = np.where(Y == 2, label, Y)
     calls = [

@@ -316,7 +316,7 @@ def test_command_line_refuses_what_costs_too_much_with_status_1(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--precision", "int8"], "{folder}/metrics.json, which names the data, is missing"),
+        (["--precision", "int8"], "nothing in {folder} names the data"),
         (["--precision", "int8", "--data", "nothing"], "unknown data set 'nothing'"),
         (["--precision", "int8", "--budget", "nan"], "--budget must be a number >= 0, got nan"),
         (["--data", "digits"], "add --precision"),
@@ -325,6 +325,14 @@ def test_command_line_refuses_what_costs_too_much_with_status_1(
 def test_command_line_needs_data_to_judge_by(saved, tmp_path, error_line, options, message):
     assert cli.main([str(saved), "--out", str(tmp_path / "bundle"), *options]) == 2
     assert message.format(folder=saved.parent) in error_line()
+    assert not list(tmp_path.iterdir())
+
+
+def test_labels_that_do_not_go_with_the_examples_are_refused(make_vae, x, tmp_path):
+    model = make_vae("mlp", likelihood="normal", hidden=(4,), num_classes=3)
+    for label in (np.zeros(len(x) + 1, int), None, np.full(len(x), 3)):
+        with pytest.raises(ValueError, match="this model is conditional on a label from 0 to 2"):
+            model.export(tmp_path / "bundle", precision="float16", x=x, label=label)
     assert not list(tmp_path.iterdir())
 
 

@@ -80,7 +80,7 @@ BAD = {
     "too large": (CLASSES, "whole numbers from 0 to 3, got 4"),
     "negative": (-1, "whole numbers from 0 to 3, got -1"),
     "not whole": (1.5, "whole numbers from 0 to 3, got 1.5"),
-    "a name": ("seven", "whole numbers from 0 to 3, got seven"),
+    "a name": ("seven", "whole numbers from 0 to 3, got dtype"),
     "too few": (Y[:5], "one whole number.*, got shape"),
     "one-hot": (np.eye(CLASSES, dtype=int)[Y], "one whole number.*, got shape"),
 }
