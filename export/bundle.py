@@ -6,6 +6,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import keras
 import onnx
 
 from export import card, convert, quantize, runtime, sampler, scorer, validate, variants
@@ -66,11 +67,22 @@ def write(
     ['README.md', 'decoder.onnx', 'encoder.onnx', 'manifest.json', 'sampler.onnx', 'samples.png',
      'scorer.onnx']
     """
+    _check_backend()
     path = Path(path).resolve()
     _check_target(path)
     trial = variants.Trial(vae, precision, x, budget, data, label)
     with _replacing(path) as folder:
         _fill(folder, convert.float32(vae), tolerance, metrics, trial, say)
+
+
+def _check_backend():
+    """Refuse a model in the hands of a backend that the converter does not read."""
+    backend = keras.config.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            f"the conversion to ONNX runs on Keras' tensorflow backend, and this is {backend}: "
+            "save the model, and run `python -m export MODEL.keras --out FOLDER`"
+        )
 
 
 def _fill(folder, vae, tolerance, metrics, trial, say):

@@ -70,6 +70,7 @@ def _summary(out, seconds):
 
 def _export(model, out, options, metrics):
     _say("loading TensorFlow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # which converts; any backend may have trained
     with _quiet():
         from export import bundle, validate
         from keras_vae.models import load_model

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import tensorflow as tf
 
 from keras_vae import VAE, noise
 from keras_vae.distributions import (
@@ -16,7 +17,6 @@ from keras_vae.distributions import (
     VampPrior,
     priors,
 )
-from keras_vae.models.train_steps import OutOfMemory
 
 MAKE = {
     "standard_normal": StandardNormal,
@@ -289,7 +289,9 @@ def test_sizes_out_of_range_are_refused(make):
 def test_a_prior_that_does_not_fit_into_memory_is_refused_in_one_line():
     class Huge(StandardNormal):
         def build(self, input_shape):
-            raise OutOfMemory(None, None, "OOM when allocating tensor with shape[10,10]")
+            raise tf.errors.ResourceExhaustedError(
+                None, None, "OOM when allocating tensor with shape[10,10]"
+            )
 
     with pytest.raises(MemoryError, match=r"prior's weights do not fit into memory.*\[10,10\]"):
         VAE.from_architecture("mlp", (8, 8, 1), 2, prior=Huge())

@@ -68,7 +68,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
                 f"x holds {np.count_nonzero(~np.isfinite(x))} values that are NaN or infinite: "
                 "remove or replace them"
             )
-        outside = ~ops.convert_to_numpy(self.in_support(x))
+        outside = ~ops.convert_to_numpy(self.in_support(ops.convert_to_tensor(x)))
         if outside.any():
             raise ValueError(
                 f"{type(self).__name__} is for {self.support}, but x holds {x[outside][0]:g} "

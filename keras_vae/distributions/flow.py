@@ -117,18 +117,19 @@ class AffineCoupling(keras.layers.Layer):
 
     def forward(self, z):
         """f(z): `(..., latent_dim)`."""
-        log_scale, shift = self._parameters(z)
+        log_scale, shift = self._scale_and_shift(z)
         return z * ops.exp(log_scale) + shift
 
     def inverse(self, z):
         """f⁻¹(z), `(..., latent_dim)`, and log |det ∂f⁻¹/∂z|, `(...)`."""
-        log_scale, shift = self._parameters(z)
+        log_scale, shift = self._scale_and_shift(z)
         return (z - shift) * ops.exp(-log_scale), -ops.sum(log_scale, axis=-1)
 
-    def _parameters(self, z):
+    def _scale_and_shift(self, z):
         """s and t, which are the same before and after: they see what is kept alone."""
-        h = z * self.mask
+        kept = ops.convert_to_tensor(self.mask)
+        h = z * kept
         for layer in self.net:
             h = layer(h)
         log_scale, shift = ops.split(h, 2, axis=-1)
-        return ops.tanh(log_scale) * (1 - self.mask), shift * (1 - self.mask)
+        return ops.tanh(log_scale) * (1 - kept), shift * (1 - kept)

@@ -107,7 +107,7 @@ class Inference:
         parts = self.densities_in_parts(x, num_samples, seed, first, batch_size, label)
         for rows, densities in parts:
             log_px_z[rows] += densities.log_px_z.sum(axis=0)
-            kl[rows] += len(densities.log_px_z) * densities.kl
+            kl[rows] += len(densities.log_px_z) * densities.kl_terms.sum(axis=-1)
             log_w[rows] = log_add(log_w[rows], densities.log_w)
         costs = {"reconstruction_loss": -log_px_z / num_samples, "kl_loss": kl / num_samples}
         log_likelihood = log_w - np.log(num_samples)

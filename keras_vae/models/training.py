@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_vae.models.guards import Guard, check_data, checked_array
-from keras_vae.models.train_steps import OutOfMemory
+from keras_vae.models.train_steps import memory_errors
 
 FIT = inspect.signature(keras.Model.fit)
 EVALUATE = inspect.signature(keras.Model.evaluate)
@@ -62,13 +62,11 @@ class Training:
         else:
             check_data(self.likelihood, validation, self.input_shape)
         self.kl_weight.assign(1.0)
-        try:
+        with memory_errors(
+            "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
+            "or a prior with fewer components"
+        ):
             return super().fit(*bound.args[1:], **bound.kwargs)
-        except OutOfMemory as error:
-            raise MemoryError(
-                "a training step does not fit into memory: take a smaller batch_size, fewer draws "
-                "of z or a prior with fewer components"
-            ) from error
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`; `y` as in `fit`."""

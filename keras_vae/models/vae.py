@@ -13,7 +13,7 @@ from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
 from keras_vae.models.labels import Labels
 from keras_vae.models.parts import check_parts
-from keras_vae.models.train_steps import OutOfMemory, TrainStep
+from keras_vae.models.train_steps import TrainStep, memory_errors
 from keras_vae.models.training import Training
 
 
@@ -94,7 +94,8 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
         self.seed = checked_seed(seed)
         self.sampling = Sampling(self.seed, dtype=self.variable_dtype, name="sampling")
         check_parts(encoder, decoder, self.likelihood)
-        self._bind_prior()
+        with memory_errors("the prior's weights do not fit into memory, take a smaller one"):
+            self.prior.bind(self)
         self.kl_weight = self.add_weight((), "ones", trainable=False, name="kl_weight")
         self.make_trackers()
         self.built = True
@@ -127,19 +128,9 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
         make = architectures.get(architecture)
         shape = architectures.heads.check_shape(input_shape, latent_dim)
         size = (shape, latent_dim, likelihood.num_params(shape[-1]))
-        try:
+        with memory_errors("the weights do not fit into memory"):
             encoder, decoder = make(*size, checked_seed(seed), **options)
-        except OutOfMemory as error:
-            raise MemoryError(f"the weights do not fit into memory: {error.message}") from error
         return cls(encoder, decoder, likelihood, prior, objective, seed)
-
-    def _bind_prior(self):
-        try:
-            self.prior.bind(self)
-        except OutOfMemory as error:
-            raise MemoryError(
-                f"the prior's weights do not fit into memory, take a smaller one: {error.message}"
-            ) from error
 
     @property
     def input_shape(self):

@@ -1,13 +1,18 @@
 """`train_step` and `test_step`, one file a backend; the backend is chosen here and nowhere else."""
 
+import importlib
+
 import keras
 
-if keras.config.backend() != "tensorflow":
+BACKENDS = ("tensorflow", "jax", "torch")
+
+if keras.config.backend() not in BACKENDS:
     raise ImportError(
-        f"keras_vae trains on Keras' tensorflow backend, and the backend is "
-        f"{keras.config.backend()!r}: set KERAS_BACKEND=tensorflow"
+        f"keras_vae trains on Keras' backends {', '.join(BACKENDS)}, and the backend is "
+        f"{keras.config.backend()!r}: set KERAS_BACKEND to one of them"
     )
 
-from keras_vae.models.train_steps.tensorflow import OutOfMemory, TrainStep
+step = importlib.import_module(f"{__name__}.{keras.config.backend()}")
+TrainStep, memory_errors = step.TrainStep, step.memory_errors
 
-__all__ = ["OutOfMemory", "TrainStep"]
+__all__ = ["TrainStep", "memory_errors"]

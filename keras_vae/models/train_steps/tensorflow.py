@@ -1,11 +1,19 @@
 """One step of training and of testing on TensorFlow, compiled by XLA or not, on any strategy."""
 
+from contextlib import contextmanager
+
 import keras
 import tensorflow as tf
 from keras import ops
 
-OutOfMemory = tf.errors.ResourceExhaustedError
-"""What this backend raises when a tensor does not fit into memory."""
+
+@contextmanager
+def memory_errors(advice):
+    """Turns this backend's error about memory into a `MemoryError` that says what to do."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(f"{advice}: {error.message}") from error
 
 
 class TrainStep:

@@ -1,0 +1,111 @@
+"""One step of training and of testing on JAX: pure functions of the model's variables."""
+
+from contextlib import contextmanager
+
+import jax
+import jax.numpy as jnp
+import keras
+
+
+@contextmanager
+def memory_errors(advice):
+    """Turns this backend's error about memory into a `MemoryError` that says what to do."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise MemoryError(f"{advice}: {error}") from error
+
+
+class TrainStep:
+    """Gives a VAE `train_step` and `test_step`; knows `bound`, `objective` and the trackers."""
+
+    def train_step(self, state, data):
+        """One step up the objective; a step that is not finite changes no weight."""
+        weights, others, optimizer, metrics = state
+
+        def loss(weights):
+            total, results = self._forward([weights, others, metrics], data, training=True)
+            with Scope(self.optimizer.variables, optimizer):
+                return self.optimizer.scale_loss(total), (total, *results)
+
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        (_, (total, after, metrics)), gradients = gradient(weights)
+        finite = _all_finite([total, *gradients])
+        others = self._kept(finite, after, others)
+        weights, optimizer = self._apply_if(finite, gradients, weights, optimizer)
+        with Scope(self.metrics_variables, metrics) as scope:
+            self.skipped_steps.update_state(jnp.where(finite, 0.0, 1.0))
+            logs = self.get_metrics_result()
+        return logs, (weights, others, optimizer, scope.values(self.metrics_variables))
+
+    def test_step(self, state, data):
+        """The bound with the KL divergence at its full weight."""
+        weights, others, metrics = state
+        _, (others, metrics) = self._forward([weights, others, metrics], data, training=False)
+        with Scope(self.metrics_variables, metrics):
+            logs = self.get_metrics_result()
+        logs = {n: v for n, v in logs.items() if n != self.skipped_steps.name}
+        return logs, (weights, others, metrics)
+
+    def _forward(self, values, data, training):
+        """The loss of a batch, and what it makes of the non-trainable and metrics variables."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        label = self.batch_label(y)
+        groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
+        with Scope(_chained(groups), _chained(values)) as scope:
+            kl_weight = self.kl_weight if training else 1.0
+            bound = self.bound(x, self._draw_epsilon(x), kl_weight, training, self.one_hot(label))
+            loss = bound.loss
+            if sample_weight is not None:
+                loss = loss * jnp.reshape(sample_weight, (-1,)).astype(loss.dtype)
+            loss = jnp.mean(loss) + sum(self.losses)
+            finite = _all_finite([loss]) if training else True
+            self.track(bound, x, label, sample_weight, finite)
+        return loss, [scope.values(variables) for variables in groups[1:]]
+
+    def _draw_epsilon(self, x):
+        """Noise for one batch, `(K, B, latent_dim)`."""
+        shape = (self.objective.num_samples, x.shape[0], self.latent_dim)
+        return keras.random.normal(
+            shape, dtype=self.variable_dtype, seed=self.sampling.seed_generator
+        )
+
+    def _kept(self, finite, after, before):
+        """Of a step that is not finite, what the forward pass wrote is put back."""
+        forward = {id(v) for part in (self.encoder, self.decoder) for v in part.variables}
+        return [
+            jnp.where(finite, a, b) if id(v) in forward else a
+            for v, a, b in zip(self.non_trainable_variables, after, before, strict=True)
+        ]
+
+    def _apply_if(self, finite, gradients, weights, optimizer):
+        """The weights and the optimizer's variables after the gradients, if `finite`."""
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            # It skips such a step by itself, and lowers its scale; it looks at gradients alone.
+            gradients = [jnp.where(finite, g, jnp.nan) for g in gradients]
+            return self.optimizer.stateless_apply(optimizer, gradients, weights)
+        after = self.optimizer.stateless_apply(optimizer, gradients, weights)
+        return jax.tree.map(
+            lambda a, b: jnp.where(finite, a, b), tuple(after), (weights, optimizer)
+        )
+
+
+class Scope(keras.StatelessScope):
+    """A scope in which variables have other values, to be read at its end."""
+
+    def __init__(self, variables, values):
+        super().__init__(list(zip(variables, values, strict=True)), collect_losses=True)
+
+    def values(self, variables):
+        """What the variables are now."""
+        return [self.get_current_value(v) for v in variables]
+
+
+def _all_finite(arrays):
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in arrays]))
+
+
+def _chained(groups):
+    return [entry for group in groups for entry in group]
