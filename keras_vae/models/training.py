@@ -45,6 +45,10 @@ class Training:
             self.compute_metrics(nothing, nothing, nothing)  # makes their variables
             self.reset_metrics()
 
+    def get_compile_config(self):
+        """As in Keras; an optimizer goes by the name that every backend knows."""
+        return portable(super().get_compile_config())
+
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
@@ -135,3 +139,20 @@ class Training:
         hidden |= {self.skipped_steps.name} if self.evaluating else set()
         results = super().get_metrics_result()
         return {name: value for name, value in results.items() if name not in hidden}
+
+
+def portable(config):
+    """A config in which no optimizer is of one backend: PyTorch names classes of its own.
+
+    Example:
+
+    >>> adam = {"module": "keras.src.backend.torch.optimizers.torch_adam", "class_name": "Adam"}
+    >>> portable({"optimizer": adam})["optimizer"]["module"]
+    'keras.optimizers'
+    """
+    if not isinstance(config, dict):
+        return config
+    config = {key: portable(value) for key, value in config.items()}
+    if str(config.get("module")).startswith("keras.src.backend."):
+        config |= {"module": "keras.optimizers", "registered_name": None}
+    return config

@@ -3,7 +3,7 @@
     KERAS_BACKEND=jax python tests/backends/step.py FOLDER NAME
 
 Loads FOLDER/NAME.keras, takes x, y and epsilon from FOLDER/NAME.npz, and writes the numbers to
-FOLDER/NAME.BACKEND.npz.
+FOLDER/NAME.BACKEND.npz, and the model so trained to FOLDER/NAME.BACKEND.keras.
 """
 
 import sys
@@ -31,6 +31,7 @@ def numbers(path):
     history = vae.fit(x, label, batch_size=len(x), shuffle=False, verbose=0).history
     found |= {name: np.array(values) for name, values in history.items()}
     after = vae.get_weights()
+    vae.save(path.with_suffix(f".{keras.config.backend()}.keras"))
     found |= {f"gradient_{i}": b - a for i, (a, b) in enumerate(zip(after, before, strict=True))}
     return found
 
