@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_vae.models.train_steps.stateful import Stateful
+
 
 @contextmanager
 def memory_errors(advice):
@@ -16,7 +18,7 @@ def memory_errors(advice):
         raise MemoryError(f"{advice}: {error.message}") from error
 
 
-class TrainStep:
+class TrainStep(Stateful):
     """Gives a VAE `train_step` and `test_step`; knows `bound`, `objective` and the trackers."""
 
     def train_step(self, data):
@@ -38,18 +40,6 @@ class TrainStep:
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.skipped_steps.update_state(tf.where(finite, 0.0, 1.0 / replicas))
         return self.track(bound, x, label, sample_weight, finite_loss)
-
-    def test_step(self, data):
-        """The bound with the KL divergence at its full weight."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        label = self.batch_label(y)
-        bound = self.bound(x, self._draw_epsilon(x), label=self.one_hot(label))
-        results = self.track(bound, x, label, sample_weight)
-        return {n: v for n, v in results.items() if n != self.skipped_steps.name}
-
-    def _forward_state(self):
-        """What a forward pass may change, such as the moving averages of BatchNormalization."""
-        return self.encoder.non_trainable_weights + self.decoder.non_trainable_weights
 
     def _draw_epsilon(self, x):
         """Noise for one batch, `(K, B, latent_dim)`; each replica draws its own."""
