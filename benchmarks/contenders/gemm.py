@@ -1,0 +1,95 @@
+"""The machine's own limit: the arithmetic of an epoch's products of matrices, and nothing else.
+
+Of each layer the forward product and the two of the backward pass, but for the first layer, whose
+input needs no gradient. Of the MLP these very products are computed; a convolution is no product
+of large matrices, and its arithmetic is counted at the rate of a product of two of 1024 × 1024. By
+NumPy's library or, with `--torch`, by PyTorch's.
+"""
+
+import json
+import statistics
+import time
+from functools import partial
+
+import numpy as np
+
+from benchmarks.contenders.common import options
+
+# Of each layer: rows for one example, inputs, outputs.
+LAYERS = {
+    "mlp": (
+        (1, 784, 200),
+        (1, 200, 200),
+        (1, 200, 100),
+        (1, 50, 200),
+        (1, 200, 200),
+        (1, 200, 784),
+    ),
+    "conv": (
+        *((196, 9, 32), (49, 288, 64), (1, 3136, 128), (1, 128, 32), (1, 16, 3136)),
+        *((49, 64, 576), (196, 64, 288), (784, 288, 1)),
+    ),
+}
+
+
+def products(case, batch):
+    """Left and right matrices, float32, of all products of one step."""
+    draw = partial(np.random.default_rng(0).standard_normal, dtype="float32")
+    for number, (rows, inputs, outputs) in enumerate(LAYERS[case]):
+        x, w = draw((batch * rows, inputs)), draw((inputs, outputs))
+        gradient = draw((batch * rows, outputs))
+        yield x, w
+        yield x.T, gradient
+        if number:
+            yield gradient, w.T
+
+
+def by_numpy(pairs):
+    """A function that computes the products, into memory that is there."""
+    pairs = [(a, b, np.empty((len(a), b.shape[1]), "float32")) for a, b in pairs]
+    return lambda: [np.matmul(a, b, out=out) for a, b, out in pairs]
+
+
+def by_torch(pairs):
+    """As `by_numpy`, in PyTorch."""
+    import torch
+
+    tensors = [[torch.from_numpy(m) for m in pair] for pair in pairs]
+    tensors = [(a, b, torch.empty(len(a), b.shape[1])) for a, b in tensors]
+    return lambda: [torch.mm(a, b, out=out) for a, b, out in tensors]
+
+
+def seconds(step, least=2.0):
+    """The median time of a step, of those of `least` seconds; the first is not counted."""
+    step()
+    times = []
+    while sum(times) < least:
+        started = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def main():
+    """Prints how many examples a second the products alone allow."""
+    chosen = options("--torch")
+    needed = flops(products(chosen.case, chosen.batch))
+    pairs = list(products(chosen.case, chosen.batch) if chosen.case == "mlp" else square())
+    rate = flops(pairs) / seconds((by_torch if chosen.torch else by_numpy)(pairs))
+    result = {"examples_per_second": chosen.batch * rate / needed, "gigaflops": rate / 1e9}
+    print(json.dumps(result))
+
+
+def flops(pairs):
+    """Multiplications and additions of products."""
+    return sum(2 * len(a) * b.size for a, b in pairs)
+
+
+def square(size=1024):
+    """Two matrices large enough for the machine's best rate."""
+    a, b = np.random.default_rng(0).standard_normal((2, size, size), "float32")
+    return [(a, b)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What a table of times must say of the machine, the day and the software."""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = ["keras", "tensorflow", "jax", "torch", "numpy", "onnxruntime", "openvino", "pythae"]
+ASK = """
+import importlib.metadata as metadata, json, sys
+found = {d.metadata["Name"]: d.version for d in metadata.distributions()}
+print(json.dumps({name: found[name] for name in sys.argv[1:] if name in found}))
+"""
+
+
+def header(*notes, pythons=(sys.executable,)):
+    """The machine, the date and the versions of the packages, as lines of Markdown.
+
+    Args:
+        notes: further lines, such as where the data comes from.
+        pythons: the interpreters whose packages are listed, each with its own.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    when = datetime.datetime.now(datetime.UTC)
+    lines = [
+        f"{when:%Y-%m-%d %H:%M} UTC",
+        f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()} "
+        f"{platform.release()}, Python {platform.python_version()}",
+        *(versions(python) for python in pythons if Path(python).exists()),
+        *notes,
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def processor():
+    """The name of the processor, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions(python):
+    """The versions of the packages that an interpreter finds, as one line."""
+    asked = subprocess.run(
+        [str(python), "-c", ASK, *PACKAGES], capture_output=True, text=True, check=True
+    )
+    return ", ".join(f"{name} {version}" for name, version in json.loads(asked.stdout).items())

@@ -1,0 +1,83 @@
+"""Examples a second in training, start-up and compilation apart."""
+
+import shutil
+from dataclasses import dataclass
+
+from benchmarks.harness import table
+from benchmarks.speed.common import contender, images, on_backends
+
+TITLE = "Training"
+BASELINE = "Keras' tutorial, TensorFlow"
+COLUMNS = {
+    "start-up, s": "startup_seconds",
+    "compilation, s": "compile_seconds",
+    "peak memory, MiB": "peak_megabytes",
+    "last loss": "loss",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model at one batch size."""
+
+    title: str
+    name: str
+    batch: int
+    examples: int
+    epochs: int = 3
+
+    def arguments(self, data, quick=False):
+        """The command line of a contender."""
+        examples = min(self.examples, 10 * self.batch) if quick else self.examples
+        sizes = ("--batch", self.batch, "--examples", examples, "--epochs", self.epochs)
+        return (self.name, "--data", data, *sizes)
+
+
+CASES = {
+    "mlp-100": Case("MLP 784-200-200-50, batches of 100", "mlp", 100, 60_000),
+    "mlp-1000": Case("MLP 784-200-200-50, batches of 1000", "mlp", 1000, 60_000),
+    "conv": Case("Conv 28×28, 16 latents, batches of 128", "conv", 128, 20 * 128),
+}
+
+
+def measure(options):
+    """Every contender on every case."""
+    data, results, texts = images(options), {}, []
+    for key, case in CASES.items():
+        arguments = case.arguments(data, options.quick)
+        results[key] = options.run([*contenders(options, *arguments), *limits(*arguments)])
+        speed = table(
+            results[key], "examples_per_second", BASELINE, "examples a second", also=COLUMNS
+        )
+        texts.append(f"{case.title}, {arguments[-3]:,} examples an epoch:\n\n{speed}")
+    return results, "\n\n".join([NOTE, *texts])
+
+
+def contenders(options, *arguments):
+    """Those that train."""
+    compiled = (*arguments, "--compile")
+    loop = contender("loop, PyTorch, torch.compile", "torch_loop", *compiled)
+    return [
+        *on_backends("benchmarks.contenders.keras_vae_fit", *arguments),
+        contender(BASELINE, "tutorial", *arguments),
+        contender("pythae", "pythae_vae", *arguments, python=options.pythae),
+        contender("loop, PyTorch", "torch_loop", *arguments),
+        *([loop] if shutil.which("g++") else []),
+        contender("loop, JAX", "jax_loop", *arguments),
+    ]
+
+
+def limits(*arguments):
+    """The products of matrices alone, by two libraries."""
+    return [
+        contender("products alone, NumPy", "gemm", *arguments),
+        contender("products alone, PyTorch", "gemm", *arguments, "--torch"),
+    ]
+
+
+NOTE = """\
+Adam, learning rate 0.001, one draw of z, minus the ELBO in nats. An epoch's time is the median of
+those after the first; compilation is what the first took more; start-up is all before it. The last
+loss tells whether all learn alike. The products alone are the bound that arithmetic sets: of each
+layer the forward product and those of the backward pass, by two libraries; convolutions at the rate
+of a large product."""
