@@ -1,5 +1,9 @@
 """vae.score: estimates from exactly the draws asked for, the same whatever way they are batched."""
 
+import gc
+import pickle
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -22,15 +26,20 @@ def vae(make_vae):
     return make_vae()
 
 
+def as_float64(tensor):
+    return keras.ops.convert_to_numpy(tensor).astype("float64")
+
+
 def brute_force(vae, x, num_samples, seed):
     """All draws at once, in float64 from the log-densities on."""
     epsilon = noise.draws(seed, 0, len(x), 0, num_samples, vae.latent_dim)
+    x, epsilon = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(epsilon)
     qz_x = vae.posterior(x)
     z = qz_x.mean + keras.ops.exp(qz_x.log_var / 2) * epsilon
     log_px_z = vae.likelihood.log_prob(x, vae.x_params(z))
     log_w = log_px_z + vae.prior.log_prob(z) - qz_x.log_prob(z)
-    log_px_z, log_w = (np.asarray(value, "float64") for value in (log_px_z, log_w))
-    kl = np.asarray(vae.prior.kl_divergence(qz_x, z), "float64")
+    log_px_z, log_w = (as_float64(value) for value in (log_px_z, log_w))
+    kl = as_float64(vae.prior.kl_divergence(qz_x, z))
     log_likelihood = scipy.special.logsumexp(log_w, axis=0) - np.log(num_samples)
     scores = (log_px_z.mean(0) - kl, -log_px_z.mean(0), kl, log_likelihood)
     return dict(zip(SCORES, scores, strict=True))
@@ -129,3 +138,57 @@ def test_integers_score_as_the_same_numbers(likelihood):
     for name in SCORES:
         np.testing.assert_array_equal(scores[name], expected[name])
     np.testing.assert_array_equal(vae.reconstruct(x), vae.reconstruct(x.astype("float32")))
+
+
+def in_parts(vae, x):
+    """Scores in enough batches to be compiled, and in too few where compiling has a price."""
+    return vae.score(x, 40, batch_size=13), vae.score(x, 40)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv"])
+def test_a_compiled_score_is_that_of_one_batch(make_vae, x, architecture):
+    compiled, whole = in_parts(make_vae(architecture), x)
+    for name in SCORES:
+        np.testing.assert_allclose(compiled[name], whole[name], rtol=1e-6, atol=1e-5)
+
+
+def test_what_is_compiled_sees_new_weights_and_parts(vae, make_vae, x):
+    before, _ = in_parts(vae, x)
+    vae.set_weights([1.1 * w if w.dtype == "float32" else w for w in vae.get_weights()])
+    compiled, whole = in_parts(vae, x)
+    assert np.abs(compiled["elbo"] - before["elbo"]).min() > 1e-3
+    np.testing.assert_allclose(compiled["elbo"], whole["elbo"], rtol=1e-6, atol=1e-5)
+    vae.encoder.trainable = False  # the variables stand in another order now
+    np.testing.assert_array_equal(in_parts(vae, x)[0]["elbo"], compiled["elbo"])
+    vae.likelihood = keras_vae.distributions.Normal(scale=3.0)
+    compiled, whole = in_parts(vae, x)
+    np.testing.assert_allclose(compiled["elbo"], whole["elbo"], rtol=1e-6, atol=1e-5)
+
+
+def test_what_is_compiled_goes_with_its_model(make_vae, x, tmp_path):
+    vae = make_vae()
+    scores, _ = in_parts(vae, x)
+    vae.save(tmp_path / "model.keras")
+    copy = pickle.loads(pickle.dumps(vae))
+    np.testing.assert_array_equal(in_parts(copy, x)[0]["elbo"], scores["elbo"])
+    gone = weakref.ref(vae)
+    del vae
+    gc.collect()
+    assert gone() is None
+
+
+def test_many_batches_are_the_rows_of_one(vae, x):
+    z = vae.encode(np.repeat(x, 4, axis=0), batch_size=2)[0]
+    np.testing.assert_allclose(z[::4], vae.encode(x)[0], rtol=1e-5, atol=1e-6)
+    x_hat = vae.sample(33, seed=3, batch_size=4)
+    np.testing.assert_allclose(x_hat, vae.sample(33, seed=3), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("num_samples", "batch_size"), [(100, 30), (3, 7), (1, 2), (9, 9)])
+def test_parts_are_bounded_and_have_two_shapes_at_most(vae, x, num_samples, batch_size):
+    parts = vae.densities_in_parts(x, num_samples, batch_size=batch_size)
+    shapes = [densities.log_w.shape for _, densities in parts]
+    sizes = [draws * examples for draws, examples in shapes]
+    assert sum(sizes) == num_samples * len(x)
+    assert max(sizes) <= batch_size
+    assert len(set(shapes)) <= 2

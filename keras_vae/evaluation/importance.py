@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_vae.evaluation.pareto import pareto_k, tail_length
-from keras_vae.models.inference import log_add
+from keras_vae.models.scoring import log_add
 
 
 class ImportanceEstimate(NamedTuple):

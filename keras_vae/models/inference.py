@@ -1,21 +1,28 @@
-"""Encode, decode, reconstruct and sample: arrays in, arrays out, in batches of bounded memory."""
+"""Encode, decode, reconstruct, sample: arrays in, arrays out, in batches of bounded memory."""
 
+import functools
 import math
 
 import numpy as np
 from keras import ops
 
 from keras_vae import noise
-from keras_vae.models.guards import check_batch_size, checked_array, checked_finite
+from keras_vae.models.guards import check_batch_size, checked_finite
+from keras_vae.models.scoring import Scoring
+from keras_vae.models.train_steps import COMPILED_FROM, compiled
 
 
-class Inference:
-    """What a trained VAE is used for."""
+class Inference(Scoring):
+    """What a trained VAE is used for.
+
+    A call that takes `COMPILED_FROM` batches or more is compiled, for the two shapes that its
+    batches have at most; a smaller one would take longer to compile than to compute.
+    """
 
     def encode(self, x, batch_size=256):
         """`(z_mean, z_log_var)`, `(B, latent_dim)` each."""
         x = checked_finite("x", x, self.input_shape)
-        return self._in_batches(lambda x: self.posterior(x)[:2], batch_size, x)
+        return self._in_batches(self._z, batch_size, x)
 
     def decode(self, z, batch_size=256, label=None):
         """`x_hat`, the mean of p(x|z): `(B, *input_shape)`.
@@ -47,15 +54,12 @@ class Inference:
         check_batch_size(batch_size)
         label = self.checked_label(label)
         x_hat = self._empty(count)
+        run = self.program(self._x_hat_of_noise, count, batch_size)
         for start in range(0, count, batch_size):
             size = min(batch_size, count - start)
             epsilon = self._noise(size, seed, temperature, first + start)
-            x_hat[start : start + size] = self._in_batches(
-                lambda epsilon, u: self._x_hat(self.prior.transform(epsilon, u), *label),
-                batch_size,
-                epsilon,
-                noise.component(seed, first + start, size),
-            )[0]
+            u = noise.component(seed, first + start, size)
+            (x_hat[start : start + size],) = run(epsilon, u, *label)
         return x_hat
 
     def _empty(self, count):
@@ -77,80 +81,11 @@ class Inference:
             raise ValueError(f"temperature {temperature} is more than float32 can hold")
         return epsilon
 
-    def score(self, x, num_samples=100, seed=0, first=0, batch_size=256, label=None):
-        """How well the model explains each example: estimates from `num_samples` draws of z.
+    def _z(self, x):
+        return self.posterior(x)[:2]
 
-        The same seed gives the same numbers, here and in `scorer.onnx`: example i takes the noise
-        `keras_vae.noise.draws(seed, first + i, ...)`.
-
-        Args:
-            x: `(B, *input_shape)`.
-            num_samples: draws of z for each example, K, at least 1.
-            seed: integer in [-2**63, 2**63).
-            first: index of the first example, for data that are scored in parts.
-            batch_size: how many z are decoded at once.
-            label: for a conditional model, whose log p(x|y) it is: one, or one each, `(B,)`.
-
-        Returns:
-            A dictionary of arrays `(B,)`, in nats: `elbo` = −`reconstruction_loss` − `kl_loss`,
-            whose KL divergence is in closed form where there is one, and `log_likelihood`,
-            log (1/K) Σ p(x, z_k) / q(z_k|x), with z_k drawn from q(z|x).
-
-        Raises:
-            ValueError: `x` has another shape, or is outside the likelihood's support; another
-                argument is out of range.
-
-        Reference: Burda et al., Importance Weighted Autoencoders, 2016, equation 8.
-        """
-        x = checked_array("x", x, self.input_shape)
-        log_px_z, kl, log_w = np.zeros(len(x)), np.zeros(len(x)), np.full(len(x), -np.inf)
-        parts = self.densities_in_parts(x, num_samples, seed, first, batch_size, label)
-        for rows, densities in parts:
-            log_px_z[rows] += densities.log_px_z.sum(axis=0)
-            kl[rows] += len(densities.log_px_z) * densities.kl_terms.sum(axis=-1)
-            log_w[rows] = log_add(log_w[rows], densities.log_w)
-        costs = {"reconstruction_loss": -log_px_z / num_samples, "kl_loss": kl / num_samples}
-        log_likelihood = log_w - np.log(num_samples)
-        return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
-
-    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=256, label=None):
-        """What `score` sums up, one by one: `(rows, densities)`, at most `batch_size` draws each.
-
-        `rows` is a slice of the examples and `densities` the `Densities`, in float64, of their
-        next draws. All the draws of some rows come before those of the next. Arguments and errors
-        are those of `score`.
-        """
-        x = checked_array("x", x, self.input_shape)
-        self.likelihood.check(x)
-        labels = self.checked_labels(label, len(x))
-        noise.check_score(len(x), num_samples, seed, first)
-        check_batch_size(batch_size)
-        size = max(1, batch_size // num_samples)
-        return (
-            (slice(i, i + size), densities)
-            for i in range(0, len(x), size)
-            for densities in self._score(
-                (array[i : i + size] for array in (x, *labels)),
-                num_samples,
-                seed,
-                first + i,
-                batch_size // size,
-            )
-        )
-
-    def _score(self, examples, num_samples, seed, first, draws):
-        """The `Densities` of `num_samples` draws for each example, `draws` draws at once."""
-        x, *label = (self._tensor(array) for array in examples)
-        qz_x, label = self.posterior(x), self.one_hot(*label or [None])
-        for start in range(0, num_samples, draws):
-            size = min(draws, num_samples - start)
-            epsilon = noise.draws(seed, first, len(x), start, size, self.latent_dim)
-            yield self._densities(x, qz_x, epsilon, label)
-
-    def _densities(self, x, qz_x, epsilon, label):
-        z = self.draw(qz_x, self._tensor(epsilon))
-        densities, _ = self.densities(x, qz_x, z, label=label)
-        return type(densities)(*(ops.convert_to_numpy(d).astype("float64") for d in densities))
+    def _x_hat_of_noise(self, epsilon, u, label=None):
+        return self._x_hat(self.prior.transform(epsilon, u), label)
 
     def _x_hat(self, z, label=None):
         return (self.likelihood.mean(self.x_params(z, label=self.one_hot(label))),)
@@ -165,19 +100,36 @@ class Inference:
         """`function` of tensors to a tuple of tensors, over rows of `arrays`, as arrays."""
         check_batch_size(batch_size)
         count = len(arrays[0])
+        run = self.program(function, count, batch_size)
         if not count:  # TensorFlow gives the convolution of an empty batch a wrong shape
             arrays = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
         batches = [
-            function(*(self._tensor(a[i : i + batch_size]) for a in arrays))
+            run(*(a[i : i + batch_size] for a in arrays))
             for i in range(0, len(arrays[0]), batch_size)
         ]
-        return tuple(
-            np.concatenate([ops.convert_to_numpy(h) for h in column])[:count]
-            for column in zip(*batches, strict=True)
-        )
+        return tuple(np.concatenate(column)[:count] for column in zip(*batches, strict=True))
 
+    def program(self, method, count, batch_size=1):
+        """`method`, of tensors to a tuple of tensors, for arrays: compiled if that pays.
 
-def log_add(total, log_w):
-    """log(exp(total) + Σ exp(log_w)), `log_w` summed over axis 0."""
-    with np.errstate(invalid="ignore"):  # of a model that diverged
-        return np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
+        Args:
+            method: of this model; it depends on its parts and on its arguments alone.
+            count, batch_size: how many rows there are to compute, and how many at once.
+        """
+        if math.ceil(count / batch_size) >= COMPILED_FROM:
+            method = self._compiled(method)
+
+        def run(*arrays):
+            return tuple(map(ops.convert_to_numpy, method(*map(self._tensor, arrays))))
+
+        return run
+
+    def _compiled(self, method):
+        key = (method.__name__, self.encoder, self.decoder, self.likelihood, self.prior)
+        if key not in self._programs:
+            self._programs[key] = compiled(method, self)
+        return self._programs[key]
+
+    @functools.cached_property
+    def _programs(self):  # cached_property: an attribute that is set would be tracked by Keras
+        return {}

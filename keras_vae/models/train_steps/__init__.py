@@ -14,5 +14,6 @@ if keras.config.backend() not in BACKENDS:
 
 step = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 TrainStep, memory_errors = step.TrainStep, step.memory_errors
+compiled, COMPILED_FROM = step.compiled, step.COMPILED_FROM
 
-__all__ = ["TrainStep", "memory_errors"]
+__all__ = ["COMPILED_FROM", "TrainStep", "compiled", "memory_errors"]

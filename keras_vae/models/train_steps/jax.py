@@ -109,3 +109,22 @@ def _all_finite(arrays):
 
 def _chained(groups):
     return [entry for group in groups for entry in group]
+
+
+COMPILED_FROM = 1
+"""Calls of one function from which on compiling pays: JAX compiles single operations too."""
+
+
+def compiled(function, model):
+    """`function` of arrays under `jax.jit`, with the variables of `model` as they are when called.
+
+    The values are arguments of the compiled function, which would keep those of its first call.
+    """
+    variables = model.trainable_variables + model.non_trainable_variables
+
+    @jax.jit
+    def pure(values, *arrays):
+        with Scope(variables, values):
+            return function(*arrays)
+
+    return lambda *arrays: pure([v.value for v in variables], *arrays)

@@ -109,3 +109,15 @@ class TrainStep(Stateful):
         else:  # a cond around a merge call has to stand outside of the replicas
             context = tf.distribute.get_replica_context()
             context.merge_call(apply_on_each_replica, args=(finite, gradients))
+
+
+COMPILED_FROM = 8
+"""Calls of one function from which on tracing it takes less time than it saves."""
+
+
+def compiled(function, model):
+    """`function` of tensors as a graph, which reads the variables of `model` as they are.
+
+    XLA is left to the GPU: on the CPU it is slower, of a convolution twice.
+    """
+    return tf.function(function, jit_compile=bool(tf.config.list_physical_devices("GPU")))

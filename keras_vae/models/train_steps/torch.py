@@ -65,3 +65,12 @@ class TrainStep(Stateful):
 
 def _all_finite(tensors):
     return torch.stack([torch.isfinite(t).all() for t in tensors if t is not None]).all()
+
+
+COMPILED_FROM = 1
+"""Calls of one function from which on `compiled` pays."""
+
+
+def compiled(function, model):
+    """`function` of tensors without a record for gradients; torch.compile needs a C++ compiler."""
+    return torch.no_grad()(function)

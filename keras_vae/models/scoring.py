@@ -1,0 +1,90 @@
+"""Score: how well a model explains data, by importance sampling, in batches of bounded memory."""
+
+import math
+
+import numpy as np
+
+from keras_vae import noise
+from keras_vae.models.guards import check_batch_size, checked_array
+from keras_vae.objectives import Densities
+
+
+class Scoring:
+    """What a trained VAE says of how likely data are."""
+
+    def score(self, x, num_samples=100, seed=0, first=0, batch_size=256, label=None):
+        """How well the model explains each example: estimates from `num_samples` draws of z.
+
+        The same seed gives the same numbers, here and in `scorer.onnx`: example i takes the noise
+        `keras_vae.noise.draws(seed, first + i, ...)`.
+
+        Args:
+            x: `(B, *input_shape)`.
+            num_samples: draws of z for each example, K, at least 1.
+            seed: integer in [-2**63, 2**63).
+            first: index of the first example, for data that are scored in parts.
+            batch_size: how many z are decoded at once.
+            label: for a conditional model, whose log p(x|y) it is: one, or one each, `(B,)`.
+
+        Returns:
+            A dictionary of arrays `(B,)`, in nats: `elbo` = −`reconstruction_loss` − `kl_loss`,
+            whose KL divergence is in closed form where there is one, and `log_likelihood`,
+            log (1/K) Σ p(x, z_k) / q(z_k|x), with z_k drawn from q(z|x).
+
+        Raises:
+            ValueError: `x` has another shape, or is outside the likelihood's support; another
+                argument is out of range.
+
+        Reference: Burda et al., Importance Weighted Autoencoders, 2016, equation 8.
+        """
+        x = checked_array("x", x, self.input_shape)
+        log_px_z, kl, log_w = np.zeros(len(x)), np.zeros(len(x)), np.full(len(x), -np.inf)
+        parts = self.densities_in_parts(x, num_samples, seed, first, batch_size, label)
+        for rows, densities in parts:
+            log_px_z[rows] += densities.log_px_z.sum(axis=0)
+            kl[rows] += len(densities.log_px_z) * densities.kl_terms.sum(axis=-1)
+            log_w[rows] = log_add(log_w[rows], densities.log_w)
+        costs = {"reconstruction_loss": -log_px_z / num_samples, "kl_loss": kl / num_samples}
+        log_likelihood = log_w - np.log(num_samples)
+        return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
+
+    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=256, label=None):
+        """What `score` sums up, one by one: `(rows, densities)`, at most `batch_size` draws each.
+
+        `rows` is a slice of the examples and `densities` the `Densities`, in float64, of their
+        next draws. All the draws of some rows come before those of the next. Arguments and errors
+        are those of `score`.
+        """
+        x = checked_array("x", x, self.input_shape)
+        self.likelihood.check(x)
+        labels = self.checked_labels(label, len(x))
+        noise.check_score(len(x), num_samples, seed, first)
+        check_batch_size(batch_size)
+        size = max(1, batch_size // num_samples)  # examples at once
+        chunks = math.ceil(num_samples * size / batch_size)  # of equal size: one shape to compile
+        draws = math.ceil(num_samples / chunks)
+        return self._scored((x, *labels), num_samples, seed, first, size, draws)
+
+    def _scored(self, examples, num_samples, seed, first, size, draws):
+        """The parts: `size` examples and `draws` draws for each, at once."""
+        starts = range(0, num_samples, draws)
+        run = self.program(self._densities, len(starts) * len(examples[0]), size)
+        for i in range(0, len(examples[0]), size):
+            x, *label = (array[i : i + size] for array in examples)
+            for start in starts:
+                count = min(draws, num_samples - start)
+                epsilon = noise.draws(seed, first + i, len(x), start, count, self.latent_dim)
+                columns = run(x, epsilon, *label)
+                densities = Densities(*(column.astype("float64") for column in columns))
+                yield slice(i, i + size), densities
+
+    def _densities(self, x, epsilon, label=None):
+        qz_x = self.posterior(x)
+        z = self.draw(qz_x, epsilon)
+        return self.densities(x, qz_x, z, label=self.one_hot(label))[0]
+
+
+def log_add(total, log_w):
+    """log(exp(total) + Σ exp(log_w)), `log_w` summed over axis 0."""
+    with np.errstate(invalid="ignore"):  # of a model that diverged
+        return np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
