@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup export train test conformance lint format check lock wheel wheel-check clean
+.PHONY: help setup export train test test-all bench conformance lint format check lock wheel wheel-check clean
 
 STARTED := $(shell date +%s)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -37,6 +37,8 @@ FLAGS_cifar10 := --architecture conv --likelihood normal --latent-dim 64 --epoch
 TRAIN_FLAGS = $(FLAGS_$(NAME))
 CONFORMANCE := build/conformance
 RUNNERS := $(INSTALLED) $(addprefix $(CONFORMANCE)/,python/.locked node/.locked openvino)
+BENCH := build/bench
+BENCH_FLAGS =
 PYTEST_FLAGS = -n 2 --dist loadfile
 LOCK_FLAGS =
 
@@ -68,6 +70,7 @@ help:  ## Show this list
 ##   MODEL=path.keras   export this model and train nothing
 ##   OUT=dir            where the bundle goes; beside the model, as onnx/, if not given
 ##   PYTHON=python3.12  the Python that makes .venv: 3.11, 3.12 or 3.13
+##   BENCH_FLAGS=       what the benchmark gets, as in `make bench BENCH_FLAGS='--only training --rounds 1'`
 ##   PYTEST_FLAGS=      what pytest gets, as in `make test PYTEST_FLAGS='-x tests/test_noise.py'`
 
 setup: $(INSTALLED)  ## Make .venv and install the locked dependencies
@@ -103,6 +106,10 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run every test and every docstring example
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
+test-all: $(INSTALLED) .venv/.torch  ## Run every test on TensorFlow, JAX and PyTorch
+	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
+	  KERAS_BACKEND=$$backend $(PY) -m pytest $(PYTEST_FLAGS); done
+
 conformance: $(RUNNERS) $(filter $(TRAINED),$(MODEL))  ## Draw the same samples in every runtime and compare
 	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
 	  && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -131,6 +138,21 @@ $(CONFORMANCE)/openvino: tests/conformance/runners/with_openvino.cpp $(CONFORMAN
 	  wheel=$$($(CONFORMANCE)/python/bin/python -c "import openvino; print(openvino.__path__[0])"); \
 	  $(CXX) -std=c++17 -O2 -isystem "$$wheel/include" $< "$$wheel"/libs/libopenvino.so.* \
 	    -Wl,-rpath,"$$wheel/libs" -o $@ || echo "$(CXX) failed"; fi
+
+bench: $(INSTALLED) .venv/.torch $(BENCH)/pythae/.locked $(CONFORMANCE)/python/.locked  ## Time training, sampling, evaluation and export beside their rivals
+	@echo "==> every contender in a fresh process; about half an hour on two cores"
+	$(PY) -m benchmarks --pythae $(BENCH)/pythae/bin/python \
+	  $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(BENCH_FLAGS)
+
+$(BENCH)/pythae/.locked: benchmarks/requirements.txt
+	$(call make-venv,$(@D))
+	$(@D)/bin/python -m pip install -r $<
+	@touch $@
+
+.venv/.torch: $(LOCKED)
+	@echo "==> PyTorch, which only the suites of other backends and the benchmark need"
+	$(PY) -m pip install torch==2.13.0
+	@touch $@
 
 lint: $(INSTALLED)  ## Check the code, its format, and that imports run downward only
 	$(PY) -m ruff check .

@@ -1,4 +1,4 @@
-"""Settings that must stand before TensorFlow and matplotlib are imported."""
+"""Settings that must stand before Keras and matplotlib are imported, and what tests share."""
 
 import os
 
@@ -9,14 +9,37 @@ os.environ["MPLBACKEND"] = "Agg"
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_vae
 
-# Two devices for test_distribution_strategy.py; TensorFlow allows it before its first use alone.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
+
+    # Two, for test_distribution_strategy.py; TensorFlow allows it before its first use alone.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+# Here a model is converted to ONNX or put on the devices of tf.distribute, or every backend runs.
+ON_TENSORFLOW = (
+    "export",
+    "keras_vae/evaluation/bundle.py",
+    "tests/backends",
+    "tests/export",
+    "tests/test_distribution_strategy.py",
+    "tests/test_evaluate_bundle.py",
 )
+
+
+def pytest_collection_modifyitems(items):
+    """Skips what is for another backend: by the marker `only_on`, or the list above."""
+    for item in items:
+        path = item.path.relative_to(item.config.rootpath)
+        if any(path.is_relative_to(folder) for folder in ON_TENSORFLOW):
+            item.add_marker(pytest.mark.only_on("tensorflow"))
+        for marker in item.iter_markers("only_on"):
+            if keras.config.backend() not in marker.args:
+                item.add_marker(pytest.mark.skip(reason=f"only on {' and '.join(marker.args)}"))
 
 
 @pytest.fixture(scope="session")

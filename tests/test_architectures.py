@@ -34,7 +34,7 @@ def test_conv_refuses_vectors_and_says_what_to_use():
 def test_seed_fixes_the_initial_weights_and_no_two_layers_share_them(name):
     def weights(seed):
         models = architectures.get(name)((8, 8, 1), 4, seed=seed)
-        return [w.numpy() for model in models for w in model.weights]
+        return [w for model in models for w in model.get_weights()]
 
     assert all(np.array_equal(a, b) for a, b in zip(weights(1), weights(1), strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(weights(1), weights(2), strict=True))

@@ -195,7 +195,7 @@ BAD_ARGUMENTS = {
     "levels": (["--levels", "17"], "the likelihood normal has no levels: leave it out"),
     "components": (["--prior-components", "9"], "the prior standard_normal has no num_components"),
     "no components": (["--prior", "vamp", "--prior-components", "0"], "num_components must be"),
-    "many components": (["--prior", "vamp", "--prior-components", str(10**9)], "a smaller one"),
+    "many components": (["--prior", "vamp", "--prior-components", str(10**9)], "fit into memory"),
     "posterior": (["--posterior", "full"], "Known: diagonal_normal, full_normal"),
     "one dimension": (["--posterior", "full_normal", "--latent-dim", "1"], "latent_dim >= 2"),
     "grey for bernoulli": (["--likelihood", "bernoulli"], "--binarize dynamic"),

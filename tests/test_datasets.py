@@ -490,10 +490,12 @@ class Recorder(keras.Model):
         self.built = True
         self.compile(run_eagerly=True)
 
-    def train_step(self, data):
+    def train_step(self, *state_and_data):
+        """JAX hands its variables over, and takes them back."""
+        *state, data = state_and_data
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         self.seen.append(keras.ops.convert_to_numpy(x))
-        return {"loss": 0.0}
+        return ({"loss": 0.0}, *state) if state else {"loss": 0.0}
 
 
 def test_fit_moves_the_epoch_on_and_worker_threads_change_nothing():

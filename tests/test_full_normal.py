@@ -6,6 +6,7 @@ import pytest
 import scipy.stats
 
 from keras_vae import VAE, evaluation, noise
+from tests.tensors import array
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def test_training_moves_the_correlations_and_they_are_saved(make_vae, digits, tm
     vae = make_vae(posterior="full_normal", hidden=(16,))
     first, second = vae.fit(digits, epochs=2, verbose=0).history["loss"]
     assert second < first
-    assert np.abs(vae.posterior(digits[:5]).correlation).max() > 0
+    assert np.abs(array(vae.posterior(digits[:5]).correlation)).max() > 0
     vae.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     scores = (model.score(digits[:3], 5)["elbo"] for model in (vae, loaded))
@@ -31,21 +32,21 @@ def test_training_moves_the_correlations_and_they_are_saved(make_vae, digits, tm
 def test_the_elbo_is_a_bound_on_the_log_likelihood(vae, digits):
     score = vae.score(digits[:20], num_samples=500)
     assert (score["elbo"] < score["log_likelihood"] + 0.1).all()
-    kl = vae.prior.kl_divergence(vae.posterior(digits[:20]), None)
+    kl = array(vae.prior.kl_divergence(vae.posterior(digits[:20]), None))
     np.testing.assert_allclose(score["kl_loss"], kl, rtol=1e-5)
 
 
 def test_mutual_information_is_that_of_all_pairs(vae, digits):
     x = digits[:30]
     qz_x = vae.posterior(x)
-    z = np.asarray(vae.draw(qz_x, noise.draws(4, 0, 30, 0, 1, 3)[0]))
-    rows = np.asarray(qz_x._rows, "float64")
+    z = array(vae.draw(qz_x, noise.draws(4, 0, 30, 0, 1, 3)[0]))
+    rows = array(qz_x._rows).astype("float64")
     C = rows + np.eye(3)
-    L = np.exp(np.asarray(qz_x.log_var) / 2)[:, :, None] * C / np.linalg.norm(C, axis=2)[..., None]
+    L = np.exp(array(qz_x.log_var) / 2)[:, :, None] * C / np.linalg.norm(C, axis=2)[..., None]
     log_q = np.array(
         [
             scipy.stats.multivariate_normal(m, h @ h.T).logpdf(z)
-            for m, h in zip(qz_x.mean, L, strict=True)
+            for m, h in zip(array(qz_x.mean), L, strict=True)
         ]
     )  # (of the posterior, at the draw)
     expected = np.mean(np.diag(log_q) - np.logaddexp.reduce(log_q, axis=0) + np.log(30))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-import tensorflow as tf
+from keras import ops
 
 from keras_vae import VAE, noise
 from keras_vae.distributions import (
@@ -17,6 +17,7 @@ from keras_vae.distributions import (
     VampPrior,
     priors,
 )
+from tests.tensors import array, value_and_gradients
 
 MAKE = {
     "standard_normal": StandardNormal,
@@ -42,19 +43,19 @@ def trained(name, latent_dim):
     vae, rng = model(name, latent_dim), np.random.default_rng(1)
     step = 0.1 if name == "flow" else 0.3  # so that the grids below hold its mass
     for weight in vae.prior.weights:
-        weight.assign(weight.numpy() + step * rng.standard_normal(weight.shape))
+        weight.assign(array(weight) + step * rng.standard_normal(weight.shape))
     return vae.prior, vae
 
 
 def log_prob(prior, z):
-    return keras.ops.convert_to_numpy(prior.log_prob(z.astype("float32"))).astype("float64")
+    return array(prior.log_prob(z.astype("float32"))).astype("float64")
 
 
 def draw(prior, count, latent_dim, seed=5):
     """z made of the package's own noise."""
     epsilon = noise.latent(seed, 0, count, latent_dim)
     z = prior.transform(epsilon, noise.component(seed, 0, count))
-    return keras.ops.convert_to_numpy(z).astype("float64")
+    return array(z).astype("float64")
 
 
 def grid(latent_dim, reach=12.0, points=601):
@@ -106,8 +107,8 @@ def test_leading_axes_are_kept(name, rng):
     z, u = rng.normal(size=(4, 5, 3)).astype("float32"), rng.random((4, 5), "float32")
     rows = log_prob(prior, z.reshape(-1, 3))
     np.testing.assert_allclose(log_prob(prior, z), rows.reshape(4, 5), rtol=1e-5)
-    whole, some = prior.transform(z, u), prior.transform(z[2], u[2])
-    assert tuple(whole.shape) == (4, 5, 3)
+    whole, some = array(prior.transform(z, u)), array(prior.transform(z[2], u[2]))
+    assert whole.shape == (4, 5, 3)
     np.testing.assert_allclose(whole[2], some, atol=1e-5)
 
 
@@ -115,7 +116,7 @@ def test_leading_axes_are_kept(name, rng):
 def test_kl_divergence_from_itself_is_zero(name, rng):
     prior, _ = trained(name, 2)
     z = draw(prior, 12, 2).reshape(4, 3, 2).astype("float32")
-    np.testing.assert_allclose(prior.kl_divergence(prior, z), np.zeros(3), atol=1e-6)
+    np.testing.assert_allclose(array(prior.kl_divergence(prior, z)), np.zeros(3), atol=1e-6)
 
 
 def test_the_standard_normal_has_the_closed_form():
@@ -130,10 +131,10 @@ def test_kl_divergence_is_that_of_quadrature(name):
     prior, _ = trained(name, 1)
     qz_x = DiagonalNormal(np.full((1, 1), 0.7, "float32"), np.full((1, 1), -1.0, "float32"))
     z, cell = grid(1, points=4001)
-    log_q = np.asarray(qz_x.log_prob(z.astype("float32")), "float64")
+    log_q = array(qz_x.log_prob(z.astype("float32"))).astype("float64")
     expected = np.sum(np.exp(log_q) * (log_q - log_prob(prior, z))) * cell
     drawn = np.float32(0.7) + np.float32(np.exp(-0.5)) * noise.latent(2, 0, 50_000, 1)[:, None]
-    estimates = np.asarray(qz_x.log_prob(drawn)) - log_prob(prior, drawn)
+    estimates = array(qz_x.log_prob(drawn)) - log_prob(prior, drawn)
     standard_error = estimates.std() / np.sqrt(len(estimates))
     # 4 standard errors: a false alarm in 16,000 seeds, and the seed is fixed.
     assert abs(float(prior.kl_divergence(qz_x, drawn)[0]) - expected) <= 4 * standard_error + 1e-5
@@ -143,30 +144,27 @@ def test_kl_divergence_is_that_of_quadrature(name):
 def test_the_flow_and_its_inverse_are_the_identity(latent_dim, rng):
     flow, _ = trained("flow", latent_dim)
     epsilon = rng.normal(size=(50, latent_dim)).astype("float32")
-    z = flow.transform(epsilon)
+    z = array(flow.transform(epsilon))
     assert np.abs(z - epsilon).max() > 0.1
-    np.testing.assert_allclose(flow.inverse(z)[0], epsilon, atol=1e-5)
+    np.testing.assert_allclose(array(flow.inverse(z)[0]), epsilon, atol=1e-5)
 
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
 def test_the_flows_log_determinant_is_that_of_autodiffs_jacobian(latent_dim, rng):
-    import tensorflow as tf
-
     flow, _ = trained("flow", latent_dim)
-    z = tf.constant(rng.normal(size=(6, latent_dim)), "float32")
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        epsilon, log_det = flow.inverse(z)
-    _, expected = np.linalg.slogdet(tape.batch_jacobian(epsilon, z).numpy())
-    np.testing.assert_allclose(log_det, expected, atol=1e-5)
+    z = keras.Variable(rng.normal(size=(6, latent_dim)).astype("float32"))
+    epsilon = value_and_gradients(lambda one: ops.sum(flow.inverse(z.value)[0] * one), [z])
+    rows = [epsilon(one)[1][0] for one in np.eye(latent_dim, dtype="float32")]
+    _, expected = np.linalg.slogdet(np.stack(rows, axis=1))
+    np.testing.assert_allclose(array(flow.inverse(z.value)[1]), expected, atol=1e-5)
 
 
 def test_the_flow_starts_as_the_identity(rng):
     flow = FlowPrior()
     flow.build((None, 5))
     epsilon = rng.normal(size=(9, 5)).astype("float32")
-    np.testing.assert_array_equal(flow.transform(epsilon), epsilon)
-    np.testing.assert_allclose(flow.log_prob(epsilon), StandardNormal().log_prob(epsilon))
+    np.testing.assert_array_equal(array(flow.transform(epsilon)), epsilon)
+    np.testing.assert_allclose(log_prob(flow, epsilon), log_prob(StandardNormal(), epsilon))
 
 
 def test_the_mixture_is_scipys(rng):
@@ -195,7 +193,7 @@ def test_each_component_is_drawn_as_often_as_its_weight_says():
     means = np.arange(4.0)[:, None]
     mixture.set_weights([logits, means, np.zeros((4, 1))])
     z = mixture.transform(np.zeros((count, 1), "float32"), noise.component(0, 0, count))
-    share = np.mean(np.asarray(z) == means[:, 0], axis=0)
+    share = np.mean(array(z) == means[:, 0], axis=0)
     # 4 standard errors, 4 shares: a false alarm in 4,000 seeds, and the seed is fixed.
     assert (np.abs(share - weights) <= 4 * np.sqrt(weights * (1 - weights) / count)).all()
 
@@ -206,7 +204,7 @@ def test_the_greatest_and_the_least_u_choose_the_last_and_the_first(num_componen
     mixture.build((None, 2))
     ends = np.array([2**-24, 1 - 2**-24], "float32")
     z = mixture.transform(np.zeros((2, 2), "float32"), ends)
-    np.testing.assert_array_equal(z, keras.ops.convert_to_numpy(mixture.means)[[0, -1]])
+    np.testing.assert_array_equal(array(z), array(mixture.means)[[0, -1]])
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -287,14 +285,8 @@ def test_sizes_out_of_range_are_refused(make):
 
 
 def test_a_prior_that_does_not_fit_into_memory_is_refused_in_one_line():
-    class Huge(StandardNormal):
-        def build(self, input_shape):
-            raise tf.errors.ResourceExhaustedError(
-                None, None, "OOM when allocating tensor with shape[10,10]"
-            )
-
-    with pytest.raises(MemoryError, match=r"prior's weights do not fit into memory.*\[10,10\]"):
-        VAE.from_architecture("mlp", (8, 8, 1), 2, prior=Huge())
+    with pytest.raises(MemoryError, match=r"prior's weights do not fit into memory.*\d"):
+        VAE.from_architecture("mlp", (8, 8, 1), 2, prior=MixtureOfNormals(2**48))
 
 
 def test_a_prior_of_ones_own_needs_no_build():

@@ -9,6 +9,7 @@ from keras_vae import evaluation, noise
 from keras_vae.distributions import likelihoods, priors
 from keras_vae.evaluation.report import discrete_entries
 from keras_vae.objectives import ELBO, IWAE
+from tests.tensors import array
 
 LIKELIHOODS = sorted(likelihoods.LIKELIHOODS)
 OBJECTIVES = [
@@ -21,16 +22,16 @@ OBJECTIVES = [
 def draw(likelihood, rng, shape):
     """Data in its support, and raw outputs of a decoder."""
     x_params = rng.normal(size=(*shape[:-1], likelihood.num_params(shape[-1]))).astype("float32")
-    return np.asarray(likelihood.sample(x_params, seed=0)), x_params
+    return array(likelihood.sample(x_params, seed=0)), x_params
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_an_image_twice_as_high_costs_twice_the_nats(name, rng):
     likelihood = likelihoods.get(name)
     x, x_params = draw(likelihood, rng, (4, 5, 6, 3))
-    nats = np.asarray(likelihood.log_prob(x, x_params))
+    nats = array(likelihood.log_prob(x, x_params))
     high, high_params = (np.concatenate([h, h], axis=1) for h in (x, x_params))
-    np.testing.assert_allclose(likelihood.log_prob(high, high_params), 2 * nats, rtol=1e-5)
+    np.testing.assert_allclose(array(likelihood.log_prob(high, high_params)), 2 * nats, rtol=1e-5)
     entries = [discrete_entries(likelihood, h.shape[1:]) for h in (x, high)]
     if None not in entries:
         bits = (evaluation.bits_per_dimension(n * nats, entries[n - 1]) for n in (1, 2))
@@ -42,14 +43,14 @@ def test_another_unit_of_x_shifts_a_density_by_its_logarithm(name, rng):
     """p(a x) = p(x) / |a| for each of the 90 numbers of x."""
     a, likelihood = 7.0, likelihoods.get(name)
     x, x_params = draw(likelihood, rng, (4, 5, 6, 3))
-    nats = np.asarray(likelihood.log_prob(x, x_params))
+    nats = array(likelihood.log_prob(x, x_params))
     scaled = a * x_params
     if name == "normal":
         likelihood.log_scale.assign_add(np.log(a))
     else:
         scaled[..., 3:] = x_params[..., 3:] + np.log(a)
     np.testing.assert_allclose(
-        likelihood.log_prob(a * x, scaled), nats - 90 * np.log(a), rtol=1e-5, atol=1e-3
+        array(likelihood.log_prob(a * x, scaled)), nats - 90 * np.log(a), rtol=1e-5, atol=1e-3
     )
 
 
@@ -62,8 +63,8 @@ def test_an_example_costs_the_same_in_any_batch(prior, objective, make_vae, digi
     for rows in (slice(0, 1), slice(1, 6), slice(6, 12)):
         alone = vae.bound(digits[rows], epsilon[:, rows])
         for name in ("loss", "reconstruction_loss", "kl_loss"):
-            part = np.asarray(getattr(together, name))[rows]
-            np.testing.assert_allclose(getattr(alone, name), part, rtol=2e-5, atol=1e-5)
+            part = array(getattr(together, name))[rows]
+            np.testing.assert_allclose(array(getattr(alone, name)), part, rtol=2e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)

@@ -14,14 +14,17 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vae.distributions.tensors import TakesArrays
 
-class Likelihood(keras.layers.Layer, abc.ABC):
+
+class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     """p(x|z): gives the decoder's raw output its meaning.
 
     A layer, so that what it learns is trained and saved with the model. Subclasses set the class
     attributes and write `log_prob`, `mean` and `sample`.
     """
 
+    on_arrays = ("features", "log_prob", "mean", "sample", "in_support")
     params_per_element = 1
     """Raw decoder outputs for each element of x."""
     support = "any finite number"
@@ -79,13 +82,14 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     """What to do about data outside the support."""
 
 
-class Prior(keras.layers.Layer, abc.ABC):
+class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
     """p(z): a density, and a function from noise to z.
 
     A layer, so that what it learns is trained and saved with the model. A prior with weights makes
     them in `build((None, latent_dim))`, once the size of z is known.
     """
 
+    on_arrays = ("log_prob", "transform", "kl_terms", "inverse")
     latent_dim = None
     """Size of z, once a model or `build` has said it; a prior without weights fits any."""
 

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_vae.distributions.base import Prior, check_count
 from keras_vae.distributions.normal import standard_normal
+from keras_vae.distributions.tensors import TakesArrays
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -71,7 +72,7 @@ class FlowPrior(Prior):
         return {**super().get_config(), **sizes}
 
 
-class AffineCoupling(keras.layers.Layer):
+class AffineCoupling(TakesArrays, keras.layers.Layer):
     """z_j ↦ z_j exp(s_j) + t_j for half of the entries; s and t are functions of the other half.
 
     |s_j| < 1, by a tanh, so that no layer scales by more than e.
@@ -92,6 +93,8 @@ class AffineCoupling(keras.layers.Layer):
 
     Reference: Dinh et al., Density Estimation Using Real NVP, 2017, equations 7 to 9.
     """
+
+    on_arrays = ("forward", "inverse")
 
     def __init__(self, kept, units, seed, **kwargs):
         super().__init__(**kwargs)

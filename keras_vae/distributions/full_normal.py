@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae.distributions.normal import LOG_2PI, DiagonalNormal
+from keras_vae.distributions.tensors import on_tensors
 
 
 class FullNormal(NamedTuple):
@@ -39,23 +40,27 @@ class FullNormal(NamedTuple):
         return DiagonalNormal(self.mean, self.log_var)
 
     @property
+    @on_tensors
     def total_correlation(self):
         """KL(self ‖ marginals) = Σ ½ log(1 + |r_i|²) in nats: `(...)`."""
         return ops.sum(ops.log(_lengths(self._rows)), axis=-1)
 
     @property
+    @on_tensors
     def scale_tril(self):
         """D C, the Cholesky factor of the covariance matrix: `(..., D, D)`."""
         rows = self._rows
         spread = ops.exp(self.log_var / 2) / _lengths(rows)
         return spread[..., None] * (rows + ops.eye(rows.shape[-1]))
 
+    @on_tensors
     def correlate(self, epsilon):
         """C epsilon: standard normal noise `(..., D)` with the correlations of z."""
         rows = self._rows
         mixed = epsilon + ops.squeeze(ops.matmul(rows, epsilon[..., None]), -1)
         return mixed / _lengths(rows)
 
+    @on_tensors
     def log_prob(self, z):
         """log q(z) in nats: `(..., D)` → `(...)`."""
         rows = self._rows
@@ -68,6 +73,7 @@ class FullNormal(NamedTuple):
         """KL(self ‖ other) in nats, in closed form, `other` a `DiagonalNormal`: `(...)`."""
         return ops.sum(self.kl_terms(other), axis=-1)
 
+    @on_tensors
     def kl_terms(self, other):
         """The KL divergence of each dimension given those before it, in the mean: `(..., D)`."""
         return self.marginals.kl_terms(other) + ops.log(_lengths(self._rows))

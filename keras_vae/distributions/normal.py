@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from keras_vae.distributions.tensors import on_tensors
+
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -32,6 +34,7 @@ class DiagonalNormal(NamedTuple):
         """Standard normal noise with the correlations of z, of which there are none: epsilon."""
         return epsilon
 
+    @on_tensors
     def log_prob(self, z):
         """log q(z) in nats: `(..., D)` → `(...)`."""
         squares = ops.square(z - self.mean) * ops.exp(-self.log_var)
@@ -41,6 +44,7 @@ class DiagonalNormal(NamedTuple):
         """KL(self ‖ other) in nats, in closed form: `(...)`."""
         return ops.sum(self.kl_terms(other), axis=-1)
 
+    @on_tensors
     def kl_terms(self, other):
         """The KL divergence of each dimension: `(..., D)`."""
         squares = ops.square(self.mean - other.mean) * ops.exp(-other.log_var)

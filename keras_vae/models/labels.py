@@ -18,7 +18,8 @@ class Labels:
         """Whole numbers (B,) → `(B, num_classes)`; None stays None. Other numbers give zeros."""
         if label is None:
             return None
-        return ops.one_hot(ops.cast(label, "int32"), self.num_classes, dtype=self.variable_dtype)
+        same = ops.equal(ops.cast(label, "int32")[:, None], ops.arange(self.num_classes))
+        return ops.cast(same, self.variable_dtype)
 
     def batch_label(self, y):
         """The labels of a training batch, `(B,)`; None if the model knows none."""

@@ -90,6 +90,8 @@ class Training:
         elif isinstance(x, list | tuple) and len(x) == 2 and self.num_classes is not None:
             images = checked_array("x", x[0], self.input_shape)
             x = [images, *self.checked_labels(x[1], len(images))]
+        elif hasattr(x, "shape"):
+            self._unpacked(x)  # raises: a JAX model loses its weights to an error inside the step
         return super().predict(x, *args, **kwargs)
 
     def _prepare(self, given):

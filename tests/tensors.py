@@ -1,0 +1,50 @@
+"""Arrays and gradients of tensors, whatever the backend: tests are about the numbers."""
+
+import keras
+from keras import ops
+
+array = ops.convert_to_numpy
+
+
+def value_and_gradients(function, variables):
+    """`function` of arrays to one number, as a function to the number and its gradients: arrays."""
+    differentiate = globals()[keras.config.backend()](function, variables)
+
+    def compute(*args):
+        value, gradients = differentiate(*map(ops.convert_to_tensor, args))
+        return float(value), [array(gradient) for gradient in gradients]
+
+    return compute
+
+
+def tensorflow(function, variables):
+    import tensorflow as tf
+
+    @tf.function
+    def compute(*args):
+        with tf.GradientTape() as tape:
+            value = function(*args)
+        return value, tape.gradient(value, [v.value for v in variables])
+
+    return compute
+
+
+def jax(function, variables):
+    from jax import jit, value_and_grad
+
+    def stateless(values, *args):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return function(*args)
+
+    compute = jit(value_and_grad(stateless))
+    return lambda *args: compute([v.value for v in variables], *args)
+
+
+def torch(function, variables):
+    from torch import autograd
+
+    def compute(*args):
+        value = function(*args)
+        return value, autograd.grad(value, [v.value for v in variables])
+
+    return compute
