@@ -30,6 +30,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="see that all runs; write nothing")
     parser.add_argument("--data-dir", help="folder of mnist.npz; simulated images if not given")
     parser.add_argument("--pythae", default=Options.pythae, help="the Python that has pythae")
+    parser.add_argument("--openvino", default=Options.openvino, help="the one that has OpenVINO")
     given = vars(parser.parse_args())
     chosen = [part for part in given.pop("only").split(",") if part]
     if unknown := set(chosen) - set(PARTS):
@@ -38,7 +39,8 @@ def main():
     report = load()
     for name in chosen:
         report["parts"][name] = part(name, options)
-        report["header"] = header(data_note(options), pythons=(sys.executable, options.pythae))
+        pythons = (sys.executable, options.pythae, options.openvino)
+        report["header"] = header(data_note(options), pythons=pythons)
         print(markdown(report["parts"][name]), flush=True)
         if not options.quick:
             write(RESULTS, json.dumps(report, indent=1) + "\n")

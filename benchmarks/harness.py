@@ -88,6 +88,8 @@ class Options:
     """The folder of MNIST; None: simulated images."""
     pythae: str = "build/bench/pythae/bin/python"
     """The interpreter that has pythae."""
+    openvino: str = "build/conformance/python/bin/python"
+    """The interpreter that has OpenVINO: that of `make conformance`."""
 
     def run(self, contenders, timeout=TIMEOUT):
         """As `run`, with these rounds, telling of each process on the standard error."""
