@@ -5,7 +5,7 @@ import numpy as np
 
 
 class KLWarmup(keras.callbacks.Callback):
-    """kl_weight = min(1, start + (1 − start) · step / steps), set before each training step.
+    """kl_weight = min(1, start + (1 − start) · step / steps), rising from step to step.
 
     Starts training with little or no KL divergence, so that the decoder learns to use z before
     the prior pulls the posterior towards it. Training alone is weighted: `evaluate` and
@@ -32,27 +32,29 @@ class KLWarmup(keras.callbacks.Callback):
             raise ValueError(f"epochs must be a positive number, got {epochs!r}")
         if not 0 <= start <= 1:
             raise ValueError(f"start must be between 0 and 1, got {start!r}")
-        self.epochs, self.start, self.epoch = epochs, start, 0
+        self.epochs, self.start = epochs, start
 
     def weight(self, epoch):
         """The weight after `epoch` epochs, not necessarily whole."""
         return min(1.0, self.start + (1 - self.start) * epoch / self.epochs)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-        self.model.kl_weight.assign(self.weight(epoch))
-
-    def on_train_batch_begin(self, batch, logs=None):
         steps = self.params.get("steps")  # not known when a generator runs dry by itself
-        if steps:
-            self.model.kl_weight.assign(self.weight(self.epoch + batch / steps))
+        self.set(self.weight(epoch), (1 - self.start) / (self.epochs * steps) if steps else 0.0)
+        self.last = epoch + (steps - 1) / steps if steps else epoch
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["kl_weight"] = float(self.model.kl_weight.numpy())
+            logs["kl_weight"] = self.weight(self.last)
 
     def on_train_end(self, logs=None):
-        self.model.kl_weight.assign(1.0)
+        self.set(1.0, 0.0)
+
+    def set(self, weight, rise):
+        """Sets the weight of the next step, and what each step adds to it, up to 1."""
+        model = self.model
+        model.kl_weight.assign(weight)
+        model.kl_weight_rise.assign(rise)
 
     def get_config(self):
         return {"epochs": self.epochs, "start": self.start}

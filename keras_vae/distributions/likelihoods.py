@@ -39,7 +39,10 @@ class Bernoulli(Likelihood):
     )
 
     def log_prob(self, x, x_logits):
-        return self.total(x * x_logits - ops.softplus(x_logits), x)
+        # softplus(a) = (a + |a|) / 2 − log sigmoid(|a|), without log1p, which no runtime has fast
+        size = ops.abs(x_logits)
+        log_prob = (x - 0.5) * x_logits - 0.5 * size + ops.log(ops.sigmoid(size))
+        return self.total(log_prob, x)
 
     def mean(self, x_logits):
         return ops.sigmoid(x_logits)

@@ -23,7 +23,10 @@ class Training:
     """What a VAE adds to the training loop of `keras.Model`."""
 
     def make_trackers(self):
-        """Makes the metrics that every VAE logs."""
+        """Makes the weight of the KL divergence, and the metrics that every VAE logs."""
+        state = {"trainable": False, "aggregation": "only_first_replica"}
+        self.kl_weight = self.add_weight((), "ones", name="kl_weight", **state)
+        self.kl_weight_rise = self.add_weight((), "zeros", name="kl_weight_rise", **state)
         self.evaluating = False
         self.trackers = {
             name: MeanPerExample(name=name) for name in ("loss", "reconstruction_loss", "kl_loss")
@@ -39,6 +42,9 @@ class Training:
                 f"compile got loss={loss!r}, but a VAE's loss is its objective: leave `loss` out, "
                 "and give `objective=` to the constructor"
             )
+        self.start_loops(kwargs)
+        if kwargs.get("steps_per_execution") == "auto":  # which Keras itself does not know
+            del kwargs["steps_per_execution"]
         super().compile(optimizer=optimizer, **kwargs)
         if kwargs.get("metrics") or kwargs.get("weighted_metrics"):
             nothing = ops.zeros((1, *self.input_shape))
@@ -47,7 +53,8 @@ class Training:
 
     def get_compile_config(self):
         """As in Keras; an optimizer goes by the name that every backend knows."""
-        return portable(super().get_compile_config())
+        config = portable(super().get_compile_config())
+        return config if self.asked else {**config, "jit_compile": "auto"}
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -66,10 +73,12 @@ class Training:
         else:
             check_data(self.likelihood, validation, self.input_shape)
         self.kl_weight.assign(1.0)
-        with memory_errors(
+        self.kl_weight_rise.assign(0.0)
+        advice = (
             "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
             "or a prior with fewer components"
-        ):
+        )
+        with memory_errors(advice), self.in_place(given):
             return super().fit(*bound.args[1:], **bound.kwargs)
 
     def evaluate(self, *args, **kwargs):
@@ -116,8 +125,21 @@ class Training:
         own = self.trackers["loss"]  # Keras keeps a tracker of this name, which stays at 0 here
         return [m for m in super().metrics if m is own or m.name != own.name]
 
-    def track(self, bound, x, label=None, sample_weight=None, finite=True):
-        """Updates the metrics with one batch; one whose loss is not `finite` does not count."""
+    def raise_kl_weight(self):
+        """After each training step: a schedule sets by how much, for an epoch at a time."""
+        self.kl_weight.assign(ops.minimum(self.kl_weight + self.kl_weight_rise, 1.0))
+
+    def save_own_variables(self, store):
+        """Saves none: the weight of the KL divergence belongs to one `fit`."""
+
+    def load_own_variables(self, store):
+        """Loads none; see `save_own_variables`."""
+
+    def track(self, bound, x, label=None, sample_weight=None, finite=True, checked=False):
+        """Updates the metrics with one batch; one whose loss is not `finite` does not count.
+
+        A batch that is `checked`, since it comes out of an array, is not looked at once more.
+        """
         weight = ops.ones_like(bound.loss) if sample_weight is None else sample_weight
         weight = ops.where(finite, ops.reshape(ops.cast(weight, bound.loss.dtype), (-1,)), 0.0)
         costs = {name: getattr(bound, name) for name in self.trackers}
@@ -125,8 +147,9 @@ class Training:
         for name, cost in costs.items():
             self.trackers[name].update_state(ops.where(finite, cost, 0.0), weight)
         x = ops.cast(x, bound.loss.dtype)  # integers have no isfinite
-        outside = ops.logical_not(self.likelihood.in_support(x))
-        self.outside_support.update_state(ops.logical_and(outside, ops.isfinite(x)))
+        if not checked:
+            outside = ops.logical_not(self.likelihood.in_support(x))
+            self.outside_support.update_state(ops.logical_and(outside, ops.isfinite(x)))
         if label is not None:
             self.unknown_labels.update_state(self.count_unknown(label))
         if len(self.metrics) > len(self.trackers) + 3:  # some were given to compile

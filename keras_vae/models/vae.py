@@ -13,6 +13,7 @@ from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
 from keras_vae.models.labels import Labels
 from keras_vae.models.parts import check_parts
+from keras_vae.models.resident import InPlace
 from keras_vae.models.train_steps import TrainStep, memory_errors
 from keras_vae.models.training import Training
 
@@ -31,7 +32,7 @@ class Bound(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class VAE(TrainStep, Training, Inference, Labels, keras.Model):
+class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
     """loss = −(E_q[log p(x|z)] − KL(q(z|x) ‖ p(z))): a variational autoencoder.
 
     Trains, evaluates, saves and loads as every Keras model does. `compile` takes an optimizer and
@@ -96,7 +97,6 @@ class VAE(TrainStep, Training, Inference, Labels, keras.Model):
         check_parts(encoder, decoder, self.likelihood)
         with memory_errors("the prior's weights do not fit into memory, take a smaller one"):
             self.prior.bind(self)
-        self.kl_weight = self.add_weight((), "ones", trainable=False, name="kl_weight")
         self.make_trackers()
         self.built = True
 

@@ -15,5 +15,6 @@ if keras.config.backend() not in BACKENDS:
 step = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 TrainStep, memory_errors = step.TrainStep, step.memory_errors
 compiled, COMPILED_FROM = step.compiled, step.COMPILED_FROM
+STEPS, WORTH_COMPILING, on_cpu = step.STEPS, step.WORTH_COMPILING, step.on_cpu
 
 __all__ = ["COMPILED_FROM", "TrainStep", "compiled", "memory_errors"]

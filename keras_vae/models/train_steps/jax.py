@@ -1,10 +1,25 @@
 """One step of training and of testing on JAX: pure functions of the model's variables."""
 
 from contextlib import contextmanager
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import keras
+
+from keras_vae.models.train_steps.batches import next_batches
+from keras_vae.models.train_steps.jax_convolution import adjoint_gradients
+
+STEPS = 32
+"""Steps of `fit` in one call, if many are better than one."""
+
+WORTH_COMPILING = 1
+"""Steps in all from which on it pays: one step is compiled in any case."""
+
+
+def on_cpu():
+    """Whether the model computes on the CPU."""
+    return jax.default_backend() == "cpu"
 
 
 @contextmanager
@@ -31,7 +46,8 @@ class TrainStep:
                 return self.optimizer.scale_loss(total), (total, *results)
 
         gradient = jax.value_and_grad(loss, has_aux=True)
-        (_, (total, after, metrics)), gradients = gradient(weights)
+        with adjoint_gradients():
+            (_, (total, after, metrics)), gradients = gradient(weights)
         finite = _all_finite([total, *gradients])
         others = self._kept(finite, after, others)
         weights, optimizer = self._apply_if(finite, gradients, weights, optimizer)
@@ -39,6 +55,38 @@ class TrainStep:
             self.skipped_steps.update_state(jnp.where(finite, 0.0, 1.0))
             logs = self.get_metrics_result()
         return logs, (weights, others, optimizer, scope.values(self.metrics_variables))
+
+    def make_train_function(self, force=False):
+        """As in Keras; of a resident array, a function that takes many steps."""
+        if self.resident is None:
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = self._many_steps()
+
+    def _many_steps(self):
+        """`state, iterator → logs, state`: the steps that one call is to take, compiled as one."""
+
+        @partial(jax.jit, donate_argnums=0)
+        def smaller_batch(state, x, batch):
+            rows, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+            return self.train_step(state, (x[rows], y, sample_weight))
+
+        @partial(jax.jit, donate_argnums=0)
+        def whole_batches(state, x, batches, count):
+            def step(i, state):
+                return smaller_batch(state, x, tuple(column[i] for column in batches))[1]
+
+            state = jax.lax.fori_loop(0, count, step, state)
+            with Scope(self.metrics_variables, state[-1]):
+                return self.get_metrics_result(), state
+
+        def function(state, iterator):
+            x, batch_size = self.resident
+            batches, count, smaller = next_batches(iterator, self.steps_per_execution, batch_size)
+            logs, state = whole_batches(state, x, batches, count) if count else (None, state)
+            return (logs, state) if smaller is None else smaller_batch(state, x, tuple(smaller))
+
+        return function
 
     def test_step(self, state, data):
         """The bound with the KL divergence at its full weight."""
@@ -48,6 +96,9 @@ class TrainStep:
             logs = self.get_metrics_result()
         logs = {n: v for n, v in logs.items() if n != self.skipped_steps.name}
         return logs, (weights, others, metrics)
+
+    def _purge_model_variables(self, **groups):
+        """Keeps the values: Keras lets go of them, and an error in the step would lose them."""
 
     def _forward(self, values, data, training):
         """The loss of a batch, and what it makes of the non-trainable and metrics variables."""
@@ -62,7 +113,10 @@ class TrainStep:
                 loss = loss * jnp.reshape(sample_weight, (-1,)).astype(loss.dtype)
             loss = jnp.mean(loss) + sum(self.losses)
             finite = _all_finite([loss]) if training else True
-            self.track(bound, x, label, sample_weight, finite)
+            checked = training and self.resident is not None
+            self.track(bound, x, label, sample_weight, finite, checked)
+            if training:
+                self.raise_kl_weight()
         return loss, [scope.values(variables) for variables in groups[1:]]
 
     def _draw_epsilon(self, x):
@@ -104,7 +158,11 @@ class Scope(keras.StatelessScope):
 
 
 def _all_finite(arrays):
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in arrays]))
+    # A sum over the first axes is not finite if a term is not, and XLA has it far faster than a
+    # test of every number.
+    rows = [jnp.reshape(a, (-1, a.shape[-1] if a.ndim else 1)) for a in arrays]
+    sums = [jnp.sum(r, axis=0, dtype="float32") for r in rows]
+    return jnp.all(jnp.isfinite(jnp.concatenate(sums)))
 
 
 def _chained(groups):

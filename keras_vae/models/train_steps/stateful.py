@@ -1,6 +1,7 @@
 """What the steps share on the backends whose variables hold their own values."""
 
 import keras
+from keras import ops
 
 
 class Stateful:
@@ -10,7 +11,7 @@ class Stateful:
         """The bound with the KL divergence at its full weight."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         label = self.batch_label(y)
-        bound = self.bound(x, self._draw_epsilon(x), label=self.one_hot(label))
+        bound = self.bound(x, self._draw_epsilon(ops.shape(x)[0]), label=self.one_hot(label))
         results = self.track(bound, x, label, sample_weight)
         return {n: v for n, v in results.items() if n != self.skipped_steps.name}
 

@@ -6,7 +6,19 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_vae.models.train_steps.batches import next_batches
 from keras_vae.models.train_steps.stateful import Stateful
+
+STEPS = 32
+"""Steps of `fit` in one call, if many are better than one."""
+
+WORTH_COMPILING = 1000
+"""Steps in all from which on XLA saves more time than it takes to compile them."""
+
+
+def on_cpu():
+    """Whether the model computes on the CPU."""
+    return not tf.config.list_logical_devices("GPU")
 
 
 @contextmanager
@@ -24,9 +36,10 @@ class TrainStep(Stateful):
     def train_step(self, data):
         """One step up the objective; a step that is not finite changes no weight."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return self._step(x, y, sample_weight, self._draw_epsilon(ops.shape(x)[0]))
+
+    def _step(self, x, y, sample_weight, epsilon):
         label = self.batch_label(y)
-        self._build_optimizer()
-        epsilon = self._draw_epsilon(x)
         state = [tf.identity(v.value) for v in self._forward_state()]
         with tf.GradientTape() as tape:
             bound = self.bound(x, epsilon, self.kl_weight, True, self.one_hot(label))
@@ -37,13 +50,74 @@ class TrainStep(Stateful):
         self._apply_if(finite, gradients)
         for variable, before in zip(self._forward_state(), state, strict=True):
             variable.assign(tf.where(finite, variable.value, before))
+        self.raise_kl_weight()
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.skipped_steps.update_state(tf.where(finite, 0.0, 1.0 / replicas))
-        return self.track(bound, x, label, sample_weight, finite_loss)
+        return self.track(bound, x, label, sample_weight, finite_loss, self.resident is not None)
 
-    def _draw_epsilon(self, x):
+    def make_train_function(self, force=False):
+        """As in Keras; of a resident array, a function that takes many steps.
+
+        The optimizer's variables come first: no `tf.cond` can make them, and made while a step is
+        traced they would spoil the function if its trace failed.
+        """
+        if not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+        if self.resident is None:
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = self._many_steps()
+
+    def _many_steps(self):
+        """`iterator → logs`: as many steps as one call is to take, on rows of the resident x.
+
+        XLA compiles them all as one. Its own normals cost as much as the rest of a step, so the
+        noise is drawn ahead of them.
+        """
+
+        def step(x, batch, epsilon):
+            rows, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+            self._step(tf.gather(x, rows), y, sample_weight, epsilon)
+
+        @tf.function(autograph=False, jit_compile=True)
+        def all_steps(x, batches, epsilon, count):
+            def body(i):
+                step(x, tuple(column[i] for column in batches), epsilon[i])
+                return i + 1
+
+            tf.while_loop(lambda i: i < count, body, [0])
+
+        @tf.function(autograph=False)
+        def whole_batches(x, batches, count):
+            all_steps(x, batches, self._draw_ahead(*batches[0].shape, count), count)
+            return self.get_metrics_result()
+
+        @tf.function(autograph=False)
+        def smaller_batch(x, batch):
+            step(x, batch, self._draw_epsilon(tf.shape(batch[0])[0]))
+            return self.get_metrics_result()
+
+        def function(iterator):
+            x, batch_size = self.resident
+            batches, count, smaller = next_batches(iterator, self.steps_per_execution, batch_size)
+            logs = whole_batches(x, batches, tf.constant(count)) if count else None
+            return logs if smaller is None else smaller_batch(x, tuple(smaller))
+
+        return function
+
+    def _draw_ahead(self, steps, batch_size, count):
+        """The noise of the first `count` of some steps, `(steps, K, B, latent_dim)`."""
+
+        def draw(i, epsilon):
+            return i + 1, epsilon.write(i, self._draw_epsilon(batch_size))
+
+        epsilon = tf.TensorArray(self.variable_dtype, steps)
+        return tf.while_loop(lambda i, _: i < count, draw, [0, epsilon])[1].stack()
+
+    def _draw_epsilon(self, batch_size):
         """Noise for one batch, `(K, B, latent_dim)`; each replica draws its own."""
-        shape = (self.objective.num_samples, ops.shape(x)[0], self.latent_dim)
+        shape = (self.objective.num_samples, batch_size, self.latent_dim)
         seed = self.sampling.seed_generator.next()
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         other = tf.cast(tf.stack([replica * 0x61C88647, 0]), seed.dtype)
@@ -71,15 +145,13 @@ class TrainStep(Stateful):
         return tf.unstack(tf.equal(bad, 0))
 
     def _any_bad(self, tensors):
+        # A sum over the first axes is not finite if a term is not, and far cheaper than a test
+        # of each: that reduction XLA does one by one.
         values = [t.values if isinstance(t, tf.IndexedSlices) else t for t in tensors]
-        bad = [tf.reduce_any(~tf.math.is_finite(v)) for v in values if v is not None]
-        return tf.reduce_any(tf.stack(bad))
-
-    def _build_optimizer(self):
-        """Makes the optimizer's variables before a `tf.cond`, inside of which none can be made."""
-        if not self.optimizer.built:
-            with tf.init_scope():
-                self.optimizer.build(self.trainable_variables)
+        values = [tf.cast(v, tf.float32) for v in values if v is not None]
+        rows = [tf.reshape(v, (-1, v.shape[-1] if v.shape.rank else 1)) for v in values]
+        sums = tf.concat([tf.reduce_sum(r, axis=0) for r in rows], axis=0)
+        return tf.reduce_any(~tf.math.is_finite(sums))
 
     def _apply_if(self, finite, gradients):
         """Applies the gradients if `finite`."""

@@ -1,0 +1,153 @@
+"""`fit` on an array: x stays where the steps are computed, and many steps are one call."""
+
+import math
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_vae.models import train_steps
+from keras_vae.models.guards import Guard
+
+MAX_BYTES = 2**31
+"""A larger x comes in batches, as Keras brings them."""
+
+MAX_NOISE = 2**23
+"""Numbers of noise that the steps of one call may need: they are drawn ahead."""
+
+ASKED = {
+    "run_eagerly": (False,),
+    "jit_compile": ("auto",),
+    "steps_per_execution": (1, "auto"),
+}
+"""The settings of `compile` that may ask for a loop, and what they are if they ask for none."""
+
+BATCH_HOOKS = [f"on_{of}batch_{at}" for of in ("", "train_", "test_") for at in ("begin", "end")]
+
+
+class Resident(NamedTuple):
+    """What stays in place while `fit` goes on."""
+
+    x: Any
+    batch_size: int
+
+
+class InPlace:
+    """What a VAE does where Keras would bring it one batch after the other.
+
+    Keras' own loop shuffles and batches the numbers of the rows instead of the rows, and calls
+    the callbacks; so order, noise and weights are those that it comes to by itself. (The masks of
+    Dropout alone are others on TensorFlow: XLA has other random numbers.)
+    """
+
+    resident = None
+
+    def start_loops(self, settings):
+        """Starts anew, for a `compile` with these settings."""
+        self.asked = any(settings.get(name, usual[0]) not in usual for name, usual in ASKED.items())
+        self._functions = None, None
+
+    @property
+    def in_keras_loop(self):
+        """Whether every step is to be Keras' own: the user asked for it, or changed the step."""
+        return self.asked or type(self).train_step is not train_steps.TrainStep.train_step
+
+    @contextmanager
+    def in_place(self, given):
+        """Keeps x of the arguments `given` of `fit`, and gives Keras the numbers of its rows."""
+        split_validation(given)
+        steps = self.steps_at_once(given)
+        if not steps:
+            yield
+            return
+        x = given["x"]
+        given["x"] = np.arange(len(x), dtype="int32")
+        if self.num_classes is None and given.get("y") is not None:
+            given["y"] = np.arange(len(given["y"]))  # Keras compares its length; the step drops it
+        self.resident = Resident(as_tensor(x), given.get("batch_size") or 32)
+        functions, self.steps_per_execution = (self.train_function, self.test_function), steps
+        self.train_function, self.test_function = self._functions
+        try:
+            yield
+        finally:
+            self._functions = self.train_function, self.test_function
+            self.train_function, self.test_function = functions
+            self.resident, self.steps_per_execution = None, 1
+
+    def steps_at_once(self, given):
+        """How many steps of `fit` are one call; 0 leaves them to Keras' own loop, one by one.
+
+        It gets data that are no arrays or too large, several devices, what `in_keras_loop` says,
+        and callbacks that look at batches. And it gets what was measured (`make bench`) to be as
+        fast there:
+
+        - convolutions on a CPU: beside such a step what surrounds it does not count, and XLA
+          computes it more slowly than TensorFlow does without;
+        - on TensorFlow, too few steps to be worth compiling.
+
+        PyTorch, where many steps are no faster than one by one, takes 1.
+        """
+        if not self._may_be_resident(given):
+            return 0
+        batch_size = given.get("batch_size") or 32
+        per_epoch = given.get("steps_per_epoch") or math.ceil(len(given["x"]) / batch_size)
+        noise = self.objective.num_samples * batch_size * self.latent_dim
+        steps = min(train_steps.STEPS, MAX_NOISE // noise)
+        one_by_one = (
+            watched(given.get("callbacks") or [])
+            or (train_steps.on_cpu() and self.is_convolutional)
+            or per_epoch * given.get("epochs", 1) < train_steps.WORTH_COMPILING
+        )
+        return 0 if one_by_one and train_steps.STEPS > 1 else max(1, steps)
+
+    def _may_be_resident(self, given):
+        arrays = [given.get(name) for name in ("x", "y", "sample_weight")]
+        strategy = getattr(self, "distribute_strategy", None)  # of TensorFlow
+        return (
+            not self.in_keras_loop
+            and arrays[0] is not None
+            and all(a is None or (hasattr(a, "dtype") and hasattr(a, "shape")) for a in arrays)
+            and math.prod(arrays[0].shape) * 4 <= MAX_BYTES
+            and not given.get("class_weight")
+            and not given.get("validation_split")
+            and keras.distribution.distribution() is None
+            and getattr(strategy, "num_replicas_in_sync", 1) == 1
+        )
+
+    @property
+    def is_convolutional(self):
+        """Whether the encoder or the decoder convolves: a kernel has more than two axes."""
+        return any(len(w.shape) > 2 for w in (*self.encoder.weights, *self.decoder.weights))
+
+
+def split_validation(given):
+    """Makes `validation_data` of what `validation_split` takes off the end of the arrays."""
+    names = [n for n in ("x", "y", "sample_weight") if hasattr(given.get(n), "shape")]
+    share = given.get("validation_split") or 0
+    if not share or given.get("validation_data") is not None or "x" not in names:
+        return
+    size = math.floor(len(given["x"]) * (1 - share))
+    if 0 < size < len(given["x"]):  # else Keras says what is wrong
+        given["validation_data"] = tuple(given[name][size:] for name in names)
+        given.update({name: given[name][:size] for name in names}, validation_split=0.0)
+
+
+def watched(callbacks):
+    """Whether a callback looks at batches.
+
+    Those of Keras that save at the end of an epoch alone do not, though they have such methods.
+    """
+    return any(
+        getattr(callback, "save_freq", None) != "epoch"
+        and not all(getattr(getattr(callback, h), "_is_default", False) for h in BATCH_HOOKS)
+        for callback in callbacks
+        if not isinstance(callback, Guard)
+    )
+
+
+def as_tensor(x):
+    """x as a tensor, floating-point numbers in Keras' type, as its own loop brings them."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return ops.convert_to_tensor(x, keras.config.floatx() if "float" in dtype else dtype)

@@ -1,0 +1,100 @@
+"""A training step on PyTorch without Python between its operations: a graph, and a fused Adam."""
+
+import keras
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+
+class Graphs:
+    """`function` as a graph of the operations that it takes, one for each shape of its arguments.
+
+    Its backward pass, metrics and moving averages are operations like the others, on the very
+    variables of the model. A function that PyTorch cannot follow is called as it is: one with a
+    Python `if` on a tensor, or with random numbers by way of Keras, whose seeds are Python's.
+
+    Args:
+        function: of tensors or None; it may change variables of `model`, but no trained weight.
+        model: whose variables they are.
+    """
+
+    def __init__(self, function, model):
+        self.function, self.model, self.graphs = function, model, {}
+
+    def __call__(self, *tensors):
+        key = tuple(t if t is None else (t.shape, t.dtype) for t in tensors)
+        if key not in self.graphs:
+            self.graphs[key] = self._trace(tensors)
+        graph = self.graphs[key]
+        if graph is None:
+            return self.function(*tensors)
+        with torch.no_grad():
+            return graph(*tensors)
+
+    def _trace(self, tensors):
+        """The graph, or None; tracing computes once, so the variables are put back."""
+        model = self.model
+        variables = model.non_trainable_variables + model.metrics_variables
+        before = [v.value.detach().clone() for v in variables]
+        try:
+            graph = make_fx(lambda *tensors: self.function(*tensors))(*tensors)
+            graph.graph.eliminate_dead_code()
+            graph.recompile()
+        except RuntimeError:  # what PyTorch raises for a number that Python asks for
+            graph = None
+        random = False
+        for variable, value in zip(variables, before, strict=True):
+            is_seed = "seed_generator" in variable.path
+            random = random or (is_seed and not torch.equal(variable.value, value))
+            variable.assign(value)
+        return None if random else graph
+
+
+class FusedAdam:
+    """w ← w − α m / (√v + ε), Keras' Adam for all weights in one operation.
+
+    PyTorch divides √v by √(1 − β₂ᵗ) before it adds ε, so it is given ε / √(1 − β₂ᵗ).
+
+    Args:
+        optimizer: a plain `keras.optimizers.Adam`.
+        weights: tensors that it trains.
+    """
+
+    def __init__(self, optimizer, weights):
+        self.optimizer, self.weights = optimizer, weights
+        self.momentums = [v.value for v in optimizer._momentums]
+        self.velocities = [v.value for v in optimizer._velocities]
+
+    @classmethod
+    def of(cls, model):
+        """That of a model, or None if its optimizer does anything more."""
+        adam, weights = model.optimizer, model.trainable_variables
+        if type(adam) is not type(keras.optimizers.Adam()):
+            return None
+        more = ("amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema")
+        more += ("gradient_accumulation_steps", "loss_scale_factor")
+        if any(getattr(adam, name) for name in more) or any(w.constraint for w in weights):
+            return None
+        return cls(adam, [w.value for w in weights])
+
+    def __call__(self, finite, gradients):
+        """Applies the gradients if `finite`."""
+        if not finite:
+            return
+        adam = self.optimizer
+        adam.iterations.assign_add(1)
+        step = adam.iterations.value
+        torch._fused_adam_(
+            self.weights,
+            gradients,
+            self.momentums,
+            self.velocities,
+            [],
+            [step.to(torch.float32)] * len(self.weights),
+            lr=float(adam.learning_rate),
+            beta1=adam.beta_1,
+            beta2=adam.beta_2,
+            weight_decay=0.0,
+            eps=adam.epsilon / (1 - adam.beta_2 ** int(step)) ** 0.5,
+            amsgrad=False,
+            maximize=False,
+        )

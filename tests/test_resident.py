@@ -1,0 +1,212 @@
+"""`fit` on arrays takes many steps in one call, and comes to the weights of Keras' own loop."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_vae import VAE
+from keras_vae.models import resident, train_steps
+from keras_vae.schedules import KLWarmup
+
+MANY = pytest.mark.only_on("tensorflow", "jax")
+
+
+class EachBatch(keras.callbacks.Callback):
+    """Looks at batches, so that the steps are taken one by one."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches.append(batch)
+
+
+@pytest.fixture(autouse=True)
+def worth_compiling(monkeypatch):
+    monkeypatch.setattr(train_steps, "WORTH_COMPILING", 1)
+
+
+def weights(vae):
+    return [keras.ops.convert_to_numpy(w) for w in vae.weights]
+
+
+def with_dropout():
+    x, z = keras.Input((8, 8, 1)), keras.Input((3,))
+    h = keras.layers.Dropout(0.5, seed=3)(keras.layers.Flatten()(x))
+    h = keras.layers.BatchNormalization()(h)
+    outputs = [keras.layers.Dense(3, name=name)(h) for name in ("z_mean", "z_log_var")]
+    decoder = keras.Model(z, keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(z)))
+    return VAE(keras.Model(x, outputs), decoder, "normal", seed=0)
+
+
+def mlp(**options):
+    return VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0, hidden=(16,), **options)
+
+
+MODELS = {
+    "elbo": (mlp, {}),
+    "iwae and a learned prior": (
+        lambda: mlp(objective="iwae", prior="mixture_of_normals"),
+        {"sample_weight": np.linspace(0.5, 1.5, 300)},
+    ),
+    "labels": (lambda: mlp(num_classes=10), {"y": np.arange(300) % 10}),
+    "dropout": (with_dropout, {"validation_split": 0.2}),
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(name for name in MODELS if name != "dropout"),
+        # TensorFlow's XLA draws other random numbers, so the masks are others.
+        pytest.param("dropout", marks=pytest.mark.only_on("jax", "torch")),
+    ],
+)
+def test_the_weights_are_those_of_the_loop_of_keras(digits, case):
+    make, data = MODELS[case]
+    results = []
+    for one_by_one in (True, False):
+        keras.utils.set_random_seed(1)
+        vae, watch = make(), EachBatch()
+        # PyTorch takes single steps in any case, as they are if `compile` asks for them.
+        vae.compile("adam", metrics=["mse"], **({"jit_compile": False} if one_by_one else {}))
+        callbacks = [KLWarmup(1.5), *([watch] if one_by_one else [])]
+        history = vae.fit(
+            digits[:300], batch_size=32, epochs=2, verbose=0, callbacks=callbacks, **data
+        )
+        results.append((weights(vae), history.history))
+        assert int(vae.optimizer.iterations) == 2 * (8 if "validation_split" in data else 10)
+    (own, own_logs), (many, many_logs) = results
+    for a, b in zip(own, many, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)  # Adam's steps are 1e-3
+    assert own_logs.keys() == many_logs.keys()
+    for name, values in own_logs.items():
+        np.testing.assert_allclose(values, many_logs[name], rtol=1e-4, err_msg=name)
+
+
+def chosen(vae, **given):
+    return vae.steps_at_once({"epochs": 1, "batch_size": 32, **given})
+
+
+@MANY
+def test_many_steps_are_one_call_where_nothing_speaks_against_it(digits, tmp_path):
+    vae, x = mlp(), digits[:300]
+    vae.compile("adam")
+    quiet = [
+        keras.callbacks.EarlyStopping(),
+        keras.callbacks.ModelCheckpoint(tmp_path / "m.keras"),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        KLWarmup(3),
+    ]
+    assert chosen(vae, x=x, callbacks=quiet) == train_steps.STEPS
+    for against in (
+        {"x": iter([x])},
+        {"x": keras.utils.PyDataset()},
+        {"x": x, "callbacks": [EachBatch()]},
+        {"x": x, "callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=print)]},
+        {"x": x, "callbacks": [keras.callbacks.ModelCheckpoint("m.keras", save_freq=5)]},
+        {"x": x, "y": x, "class_weight": {0: 1.0}},
+    ):
+        assert chosen(vae, **against) == 0, against
+
+
+@MANY
+@pytest.mark.parametrize(
+    "asked", [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 4}]
+)
+def test_what_compile_asks_for_is_what_happens(digits, asked):
+    vae = mlp()
+    vae.compile("adam", **asked)
+    assert chosen(vae, x=digits[:300]) == 0
+    vae.compile("adam", steps_per_execution="auto", jit_compile="auto")
+    assert chosen(vae, x=digits[:300]) == train_steps.STEPS
+
+
+@MANY
+def test_a_step_of_a_subclass_is_taken_one_by_one(digits):
+    class Mine(VAE):
+        def train_step(self, *args):
+            return super().train_step(*args)
+
+    vae = Mine(*(getattr(mlp(), part) for part in ("encoder", "decoder")), likelihood="normal")
+    vae.compile("adam")
+    assert chosen(vae, x=digits[:300]) == 0
+
+
+@MANY
+def test_convolutions_on_a_cpu_and_a_few_steps_are_left_to_keras(digits, monkeypatch):
+    conv = VAE.from_architecture("conv", (8, 8, 1), 3, "normal", seed=0)
+    conv.compile("adam")
+    monkeypatch.setattr(train_steps, "on_cpu", lambda: True)
+    assert chosen(conv, x=digits[:300]) == 0
+    monkeypatch.setattr(train_steps, "on_cpu", lambda: False)
+    assert chosen(conv, x=digits[:300]) == train_steps.STEPS
+    monkeypatch.setattr(train_steps, "WORTH_COMPILING", 11)
+    assert chosen(conv, x=digits[:300]) == 0
+    assert chosen(conv, x=digits[:300], epochs=2) == train_steps.STEPS
+
+
+@MANY
+def test_an_array_too_large_comes_in_batches_and_much_noise_in_fewer_steps(digits, monkeypatch):
+    vae = mlp()
+    vae.compile("adam")
+    monkeypatch.setattr(resident, "MAX_NOISE", 5 * 32 * 3)
+    assert chosen(vae, x=digits[:300]) == 5
+    monkeypatch.setattr(resident, "MAX_BYTES", digits[:300].nbytes - 1)
+    assert chosen(vae, x=digits[:300]) == 0
+
+
+def test_batches_and_epochs_are_those_that_callbacks_expect(digits):
+    vae, watch = mlp(), EachBatch()
+    vae.compile("adam")
+    vae.fit(digits[:300], batch_size=32, epochs=2, verbose=0, callbacks=[watch])
+    assert watch.batches == [*range(10), *range(10)]
+    history = vae.fit(digits[:300], batch_size=32, epochs=5, initial_epoch=2, verbose=0)
+    assert history.epoch == [2, 3, 4]
+    stop = keras.callbacks.EarlyStopping("loss", min_delta=1e9)
+    assert vae.fit(digits[:300], epochs=9, verbose=0, callbacks=[stop]).epoch == [0, 1]
+
+
+def test_what_comes_after_is_as_before(digits):
+    """The settings of Keras' loop are put back, and validation is the same as evaluation."""
+    vae = mlp()
+    vae.compile("adam")
+    for _ in range(2):
+        history = vae.fit(digits[:300], verbose=0, validation_data=(digits[300:400],)).history
+        assert vae.steps_per_execution == 1
+        assert vae.resident is None
+    vae.sampling.seed_generator.state.assign([0, 0])
+    loss = vae.evaluate(digits[300:400], verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(history["val_loss"][0], rel=0.05)
+    before = weights(vae)
+    logs = vae.train_on_batch(digits[:32], return_dict=True)
+    assert np.isfinite(logs["loss"])
+    assert any(not np.array_equal(a, b) for a, b in zip(before, weights(vae), strict=True))
+
+
+def test_a_loaded_model_trains_as_the_one_that_was_saved(digits, tmp_path):
+    vae = mlp()
+    vae.compile("adam")
+    vae.fit(digits[:300], verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    assert loaded.asked is False
+    assert chosen(loaded, x=digits[:300]) == chosen(vae, x=digits[:300])
+    keras.utils.set_random_seed(2)
+    vae.fit(digits[:300], verbose=0)
+    keras.utils.set_random_seed(2)
+    loaded.fit(digits[:300], verbose=0)
+    for a, b in zip(weights(vae), weights(loaded), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_training_that_comes_to_nothing_is_ended(digits):
+    vae = mlp()
+    vae.compile("adam")
+    vae.likelihood.log_scale.assign(-43.0)  # the loss overflows float32
+    before = weights(vae)
+    with pytest.raises(FloatingPointError, match="in a row"):
+        vae.fit(digits[:300], batch_size=4, verbose=0)
+    for variable, a, b in zip(vae.weights, before, weights(vae), strict=True):
+        assert np.array_equal(a, b) or "seed" in variable.path, variable.path
