@@ -1,11 +1,11 @@
 """The command line: arguments in, exit status out. Keras loads after the arguments are read."""
 
 import argparse
-import contextlib
-import os
 import sys
 import warnings
 from pathlib import Path
+
+from keras_vae.quiet import quiet_stderr
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -126,6 +126,7 @@ def main(arguments=None):
         with quiet_stderr():
             from keras_vae import commands
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of libraries, to each other
             warnings.showwarning = lambda message, *_: print("warning:", message, file=sys.stderr)
             return getattr(commands, command)(**options) or 0
     except FloatingPointError as error:
@@ -142,18 +143,3 @@ def fail(error, status):
     """Prints one line and returns `status`."""
     print("error:", " ".join(str(error).split()), file=sys.stderr)
     return status
-
-
-@contextlib.contextmanager
-def quiet_stderr():
-    """Keeps what TensorFlow's C++ writes while it loads off the screen; it heeds no log level."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -5,6 +5,12 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ["MPLBACKEND"] = "Agg"
+if os.environ["KERAS_BACKEND"] == "torch":  # its threads spin: two workers on two cores stand still
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+elif os.environ["KERAS_BACKEND"] == "jax":  # compiling takes longer than all else
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.abspath(".pytest_cache/jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import keras
 import numpy as np
@@ -30,12 +36,31 @@ ON_TENSORFLOW = (
     "tests/test_evaluate_bundle.py",
 )
 
+# No backend computes here: once, on TensorFlow, is enough.
+ON_NONE = (
+    "keras_vae/datasets",
+    "keras_vae/files.py",
+    "keras_vae/lookup.py",
+    "keras_vae/noise.py",
+    "keras_vae/tiles.py",
+    "tests/conformance",
+    "tests/test_benchmark_data.py",
+    "tests/test_benchmarks.py",
+    "tests/test_datasets.py",
+    "tests/test_files.py",
+    "tests/test_imports.py",
+    "tests/test_noise.py",
+    "tests/test_noise_javascript.py",
+    "tests/test_packaging.py",
+    "tests/test_readme.py",
+)
+
 
 def pytest_collection_modifyitems(items):
-    """Skips what is for another backend: by the marker `only_on`, or the list above."""
+    """Skips what is for another backend: by the marker `only_on`, or the lists above."""
     for item in items:
         path = item.path.relative_to(item.config.rootpath)
-        if any(path.is_relative_to(folder) for folder in ON_TENSORFLOW):
+        if any(path.is_relative_to(part) for part in ON_TENSORFLOW + ON_NONE):
             item.add_marker(pytest.mark.only_on("tensorflow"))
         for marker in item.iter_markers("only_on"):
             if keras.config.backend() not in marker.args:

@@ -15,7 +15,6 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines()]
 
 
-@pytest.mark.only_on("tensorflow")  # they export
 def test_python_examples_run_one_after_another(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

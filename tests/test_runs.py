@@ -105,6 +105,7 @@ def test_a_bundle_of_data_by_a_path_asks_for_them(make_vae, folder):
         runs.load_test_set(make_vae(), path)
 
 
+@pytest.mark.only_on("tensorflow")  # it exports
 def test_data_are_binary_for_a_bundle_of_binary_data(make_vae, tmp_path):
     make_vae(likelihood="bernoulli").export(tmp_path / "bundle")
     vae = OnnxVAE(tmp_path / "bundle")

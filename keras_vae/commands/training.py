@@ -23,6 +23,7 @@ from keras_vae.models import VAE
 from keras_vae.models.guards import checked_seed
 from keras_vae.models.labels import gallery
 from keras_vae.objectives import OBJECTIVES
+from keras_vae.quiet import quiet_stderr
 from keras_vae.schedules import KLWarmup
 
 
@@ -65,7 +66,9 @@ def train(
     likelihood = likelihood or ("bernoulli" if binarize else "normal")
     likelihood = make("likelihood", likelihood, LIKELIHOODS, levels=levels)
     options = {"activation": activation, "posterior": posterior}
-    keras.utils.set_random_seed(checked_seed(seed))
+    seed = checked_seed(seed)
+    with quiet_stderr():  # it loads TensorFlow, on any backend
+        keras.utils.set_random_seed(seed)
     dataset = datasets.load(data, data_dir)
     if conditional:
         options["num_classes"] = 1 + int(runs.labels(dataset, dataset.y_train).max())
