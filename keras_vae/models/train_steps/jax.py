@@ -100,6 +100,18 @@ class TrainStep:
     def _purge_model_variables(self, **groups):
         """Keeps the values: Keras lets go of them, and an error in the step would lose them."""
 
+    def evaluate(self, *args, **kwargs):
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self.jax_state_sync()  # Keras leaves it out after an error
+
+    def predict(self, *args, **kwargs):
+        try:
+            return super().predict(*args, **kwargs)
+        finally:
+            self.jax_state_sync()
+
     def _forward(self, values, data, training):
         """The loss of a batch, and what it makes of the non-trainable and metrics variables."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
