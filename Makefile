@@ -103,7 +103,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 	$(PY) -m keras_vae train --data $(DATA) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) \
 	  $(TRAIN_FLAGS) --out runs/$(NAME)
 
-test: $(INSTALLED)  ## Run every test and every docstring example
+test: $(INSTALLED)  ## Run every test and every docstring example, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
 test-all: $(INSTALLED) .venv/.torch  ## Run every test on TensorFlow, JAX and PyTorch
@@ -163,7 +163,7 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-check: lint test  ## Everything that CI runs
+check: lint test-all  ## Everything that CI runs
 
 lock:  ## Rewrite the locks from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
 	$(call make-venv,build/lock)
