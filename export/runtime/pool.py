@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from functools import cache
 from itertools import chain, islice
 
 
@@ -11,7 +12,7 @@ def in_order(function, items, workers):
     At most 2 * workers results wait or are being computed at a time. onnxruntime lets other
     Python threads run while it computes, so that many workers keep that many cores busy. An
     exception of `function` is raised here as it is. When the iterator ends, is closed or is let
-    go, the threads finish the items they are at, and begin no other.
+    go, the threads finish the items they are at, and begin no other. They stay for the next call.
 
     Args:
         function: of one argument; safe to call from several threads at once.
@@ -33,16 +34,32 @@ def in_order(function, items, workers):
 
 
 def _threaded(function, items, workers):
+    pending, threads = deque(), _threads(workers)
+
+    def submit(number):
+        pending.extend((threads.submit(function, item), item) for item in islice(items, number))
+
+    try:
+        submit(2 * workers)
+        while pending:
+            future, item = pending.popleft()  # one that no thread has begun is done here, at once
+            yield function(item) if future.cancel() else future.result()
+            submit(1)
+    finally:
+        for future, _ in pending:
+            future.cancel()
+
+
+@cache
+def _threads(workers):
+    """So many threads, begun when they are first needed; idle ones do not delay the exit."""
     from concurrent.futures import ThreadPoolExecutor  # not needed for the first sample
 
-    pool, pending = ThreadPoolExecutor(workers), deque()
-    try:
-        pending.extend(pool.submit(function, item) for item in islice(items, 2 * workers))
-        while pending:
-            yield pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(items, 1))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    return ThreadPoolExecutor(workers, thread_name_prefix="OnnxVAE")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # threads stay behind with the parent
 
 
 def cores():

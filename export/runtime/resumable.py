@@ -87,36 +87,44 @@ class Rows:
         self.file, self.record = folder / "array.npy", folder / "record.json"
         self.done = 0
         self._shape, self._request = shape, {**request, "shape": list(shape)}
-        self._array, self._saved = None, time.monotonic()
+        self._stream, self._saved = None, time.monotonic()
 
     def open(self):
         """Go on with the rows that a record tells of, or start with none."""
         self.done = self._recorded()
-        self._array = self._mapped() if self.done else self._fresh()
+        if not self.done:
+            self._fresh()
+        self._stream = self.file.open("r+b")
+        self._stream.seek(-self._size(self._shape[0] - self.done), os.SEEK_END)
 
     def append(self, rows):
         """Fill the next rows."""
-        self._array[self.done : self.done + len(rows)] = rows
+        self._stream.write(np.ascontiguousarray(rows, np.float32))  # a memory map would grow
         self.done += len(rows)
         if time.monotonic() - self._saved >= INTERVAL:
             self.save()
 
     def save(self):
         """Put the rows on the disk, and then the record of how many they are."""
-        self._array.flush()
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
         new = self.record.with_suffix(".new")
         new.write_text(json.dumps(self._about(self.done)))
         os.replace(new, self.record)
-        self._array, self._saved = self._mapped(), time.monotonic()  # memory holds no older rows
+        self._saved = time.monotonic()
 
     def close(self):
         """Save what is done, and let go of the file."""
-        if self.done and self._array is not None:
-            self.save()
-        self._array = None
+        if self._stream is None:
+            return
+        with self._stream:
+            if self.done:
+                self.save()
+        self._stream = None
 
-    def _mapped(self):
-        return np.lib.format.open_memmap(self.file, "r+")
+    def _size(self, rows):
+        """Bytes of so many rows."""
+        return 4 * rows * math.prod(self._shape[1:])
 
     def _recorded(self):
         try:
@@ -134,15 +142,14 @@ class Rows:
     def _fresh(self):
         self.record.unlink(missing_ok=True)  # first of all: it tells of what is lost from here on
         self.file.unlink(missing_ok=True)
-        size, free = 4 * math.prod(self._shape), shutil.disk_usage(self.file.parent).free
+        size, free = self._size(self._shape[0]), shutil.disk_usage(self.file.parent).free
         if size > free:
             message = f"{size / 1e6:,.0f} MB are needed, and {free / 1e6:,.0f} MB are free"
             raise OSError(errno.ENOSPC, message)
-        array = np.lib.format.open_memmap(self.file, "w+", np.float32, self._shape)
-        if hasattr(os, "posix_fallocate"):  # or a disk that fills up meanwhile ends in a SIGBUS
+        np.lib.format.open_memmap(self.file, "w+", np.float32, self._shape)
+        if hasattr(os, "posix_fallocate"):  # a disk that fills up is known at once
             with self.file.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, self.file.stat().st_size)
-        return array
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """OnnxVAE: a bundle as an object."""
 
 import math
+import time
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from . import manifest, memory, sampler, sessions
 from .checks import check_draw, check_score, checked_label, checked_rows
 from .pool import cores, in_order
 
-CHUNK, CHUNK_VALUES = 512, 2**15  # examples and their numbers, at once: benchmarks/sampling.py
+CHUNK, CHUNK_VALUES = 1024, 2**17  # examples and their numbers, at once: benchmarks/sampling.py
+SCORED = 16  # examples scored at once, each by all its draws
+WORTH = 0.003  # seconds: two threads were slower at 1.4 ms of work, and faster at 4.4
 
 
 class OnnxVAE:
@@ -19,7 +22,8 @@ class OnnxVAE:
     For serving and for sharing: it starts in a fraction of a second. Each ONNX file is loaded
     when it is first needed, after its checksum is compared with the manifest; a runtime that
     draws other samples than the model's is refused. Whatever is asked for is computed in chunks,
-    by as many threads as there are cores.
+    by as many threads as there are cores; what fits into one chunk and takes less than `WORTH`
+    seconds is one run, on the caller's thread.
 
     Args:
         path: the bundle, a folder written by `vae.export(path)` or `python -m export`.
@@ -51,6 +55,7 @@ class OnnxVAE:
         self.file("sampler")  # refuses a precision that is not there
         self._providers = providers or [sessions.CPU]
         self._workers = cores() if sessions.on_cpu(self._providers) else 1
+        self._long = math.inf  # the least count that one thread took long to sample
 
     def sample(self, count, seed=0, temperature=1.0, first=0, label=None):
         """Draw x_hat for `count` samples of the prior: (count, *input_shape), float32.
@@ -67,16 +72,19 @@ class OnnxVAE:
         Raises:
             ValueError: an argument is out of range, or so many samples do not fit into memory.
         """
-        stream = self.sample_stream(count, seed, temperature, first, label)
+        x_hat = self._drawing(count, seed, temperature, first, label)
         size = 4 * count * math.prod(self.input_shape)
         memory.check_fits(count, size)
+        if 0 < count <= self.chunk and count < self._long:
+            return self._alone(x_hat, count)
         try:
-            x_hat = np.empty((count, *self.input_shape), np.float32)
+            result = np.empty((count, *self.input_shape), np.float32)
         except MemoryError as error:
             raise ValueError(memory.refusal(count, size)) from error
-        for rows, values in zip(self._chunks(count), stream, strict=True):
-            x_hat[rows] = values
-        return x_hat
+        chunks = list(self._chunks(count, self._share(count)))
+        for rows, values in zip(chunks, in_order(x_hat, chunks, self._workers), strict=True):
+            result[rows] = values
+        return result
 
     def sample_stream(self, count, seed=0, temperature=1.0, first=0, label=None):
         """Iterate over what `sample` draws, in order, in arrays (n, *input_shape), float32.
@@ -89,13 +97,7 @@ class OnnxVAE:
         Raises:
             ValueError: at once, if an argument is out of range.
         """
-        check_draw(count, seed, temperature, first)
-        given, session = checked_label(label, self.num_classes), self._sampler
-
-        def x_hat(rows):
-            size = rows.stop - rows.start
-            return sampler.draw(session, seed, first + rows.start, size, temperature, **given)[1]
-
+        x_hat = self._drawing(count, seed, temperature, first, label)
         return in_order(x_hat, self._chunks(count), self._workers)
 
     def encode(self, x):
@@ -152,8 +154,9 @@ class OnnxVAE:
             scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
             return _rows(given, rows) | scalars
 
+        scored = self._run(self._scorer, len(x), feeds, self._share(len(x), most=SCORED))
         names = [output.name for output in self._scorer.get_outputs()]
-        scores = dict(zip(names, self._run(self._scorer, len(x), feeds), strict=True))
+        scores = dict(zip(names, scored, strict=True))
         outside = np.isneginf(scores["log_likelihood"])
         if outside.any():
             raise ValueError(
@@ -196,20 +199,42 @@ class OnnxVAE:
         entry = self.manifest["files"].get(name, {})
         return sessions.load(self.path / name, entry, self._providers, shapes)
 
-    def _run(self, session, count, feeds):
+    def _drawing(self, count, seed, temperature, first, label):
+        """The function from rows of a request, once it is found in order, to their x_hat."""
+        check_draw(count, seed, temperature, first)
+        given, session = checked_label(label, self.num_classes), self._sampler
+
+        def x_hat(rows):
+            size = rows.stop - rows.start
+            return sampler.draw(session, seed, first + rows.start, size, temperature, **given)[1]
+
+        return x_hat
+
+    def _alone(self, x_hat, count):
+        """All rows in one run, on this thread; so many are shared from now on if it was long."""
+        started = time.thread_time()
+        result = x_hat(slice(0, count))
+        if time.thread_time() - started > WORTH:
+            self._long = count
+        return result
+
+    def _run(self, session, count, feeds, size=None):
         """Run a session on `feeds(rows)`, chunk by chunk; return its outputs, whole."""
         outputs = session.get_outputs()
         results = [np.empty((count, *output.shape[1:]), np.float32) for output in outputs]
-        values = in_order(
-            lambda rows: session.run(None, feeds(rows)), self._chunks(count), self._workers
-        )
-        for rows, chunk in zip(self._chunks(count), values, strict=True):
+        chunks = list(self._chunks(count, size))
+        values = in_order(lambda rows: session.run(None, feeds(rows)), chunks, self._workers)
+        for rows, chunk in zip(chunks, values, strict=True):
             for result, value in zip(results, chunk, strict=True):
                 result[rows] = value
         return tuple(results)
 
-    def _chunks(self, count):
-        size = self.chunk
+    def _share(self, count, most=None):
+        """The size of chunks that keep every worker busy: a worker's share, or `most`."""
+        return max(1, min(most or self.chunk, -(-count // self._workers)))
+
+    def _chunks(self, count, size=None):
+        size = size or self.chunk
         return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 

@@ -40,7 +40,7 @@ def test_picture_of_any_data(make_vae, tmp_path, shape):
     assert min(Image.open(out).size) >= 50
 
 
-@pytest.mark.parametrize("count", [0, 5, 1300])
+@pytest.mark.parametrize("count", [0, 5, 2600])
 def test_array(exported, onnx_vae, tmp_path, capsys, count):
     out = tmp_path / "samples.npy"
     arguments = ["--count", str(count), "--seed", "-3", "--temperature", "0.5", "--first", "2"]
@@ -99,13 +99,13 @@ def test_interrupted_array_goes_on_by_the_same_command(
     exported, onnx_vae, tmp_path, error_line, capsys, interrupted, monkeypatch
 ):
     out = tmp_path / "x.npy"
-    command = [str(exported), "--count", "2000", "--out", str(out)]
+    command = [str(exported), "--count", "4000", "--out", str(out)]
     assert cli.main(command) == 130
     assert error_line() == "interrupted; the same command goes on where it stopped"
     monkeypatch.undo()
     assert cli.main(command) == 0
-    assert capsys.readouterr().out.startswith(f"going on after {2 * onnx_vae.chunk} of 2000 ")
-    np.testing.assert_array_equal(np.load(out), onnx_vae.sample(2000))
+    assert capsys.readouterr().out.startswith(f"going on after {2 * onnx_vae.chunk} of 4000 ")
+    np.testing.assert_array_equal(np.load(out), onnx_vae.sample(4000))
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
 
 
@@ -113,12 +113,12 @@ def test_another_request_does_not_go_on(
     exported, onnx_vae, tmp_path, capsys, interrupted, monkeypatch
 ):
     out = tmp_path / "x.npy"
-    command = [str(exported), "--count", "2000", "--out", str(out)]
+    command = [str(exported), "--count", "4000", "--out", str(out)]
     assert cli.main(command) == 130
     monkeypatch.undo()
     assert cli.main([*command, "--seed", "1"]) == 0
     assert "going on" not in capsys.readouterr().out
-    np.testing.assert_array_equal(np.load(out), onnx_vae.sample(2000, seed=1))
+    np.testing.assert_array_equal(np.load(out), onnx_vae.sample(4000, seed=1))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.npy"])
@@ -219,5 +219,5 @@ def test_bar_shows_on_a_terminal_if_tqdm_is_there(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     if not tqdm:
         monkeypatch.setitem(sys.modules, "tqdm", None)
-    assert cli.main([str(exported), "--count", "1000", "--out", str(tmp_path / "a.npy")]) == 0
+    assert cli.main([str(exported), "--count", "2000", "--out", str(tmp_path / "a.npy")]) == 0
     assert ("100%" in capsys.readouterr().err) == (terminal and tqdm)

@@ -1,28 +1,35 @@
-"""Results in order, in bounded memory, and no thread that outlives its use."""
+"""Results in order, in bounded memory, by threads that stay for the next call and then rest."""
 
 import gc
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from export.runtime.pool import cores, in_order
 
+ROOT = Path(__file__).parents[3]
+FORKED = """
+import os
+from export.runtime.pool import in_order
+expected = list(range(50))
+assert list(in_order(abs, expected, workers=2)) == expected
+pid = os.fork()
+if not pid:
+    os._exit(list(in_order(abs, expected, workers=2)) != expected)
+print(os.waitpid(pid, 0)[1], end="")
+"""
 WORKERS = pytest.mark.parametrize("workers", [1, 2, 5])
 
 
 def slow(item):
     time.sleep(random.random() / 500)
     return item
-
-
-def until(condition, seconds=5):
-    """Wait until a condition holds, which it must soon."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @WORKERS
@@ -63,12 +70,10 @@ def test_exception_comes_as_it_is_after_the_results_before_it(workers):
 
 
 @pytest.mark.parametrize("end", ["close", "let go", "exception"])
-def test_no_thread_is_left_of_an_iterator_that_is_given_up(end):
-    before, begun = set(threading.enumerate()), []
+def test_nothing_is_begun_after_an_iterator_is_given_up(end):
+    begun = []
     results = in_order(lambda i: slow(begun.append(i)) or 1 / (i - 20), range(10**9), workers=4)
     next(results)
-    threads = set(threading.enumerate()) - before
-    assert threads
     if end == "close":
         results.close()
     elif end == "exception":
@@ -76,8 +81,36 @@ def test_no_thread_is_left_of_an_iterator_that_is_given_up(end):
             list(results)
     del results
     gc.collect()
-    until(lambda: not any(thread.is_alive() for thread in threads))
+    slowest = list(in_order(slow, range(100), workers=4))  # the same threads, free again
     assert len(begun) <= 21 + 2 * 4
+    assert slowest == list(range(100))
+    assert len(begun) == len(set(begun))
+
+
+def test_threads_stay_for_the_next_call():
+    def threads():
+        return {thread for thread in threading.enumerate() if thread.name.startswith("OnnxVAE")}
+
+    list(in_order(slow, range(50), workers=3))
+    before = threads()
+    list(in_order(slow, range(50), workers=3))
+    assert threads() == before
+
+
+@pytest.mark.parametrize("left", ["list(results)", "next(results)"])
+def test_threads_do_not_hold_up_the_exit(left):
+    code = f"""
+from export.runtime.pool import in_order
+results = in_order(abs, range(100), workers=2)
+{left}
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_forked_process_has_threads_of_its_own():
+    run = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, timeout=60)
+    assert (run.returncode, run.stdout) == (0, b"0")
 
 
 def test_one_item_needs_no_thread():

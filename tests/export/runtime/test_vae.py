@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.runtime import OnnxVAE, sessions
+from export.runtime import OnnxVAE, sampler, sessions
 from export.runtime import vae as module
 
 ROOT = Path(__file__).parents[3]
@@ -55,7 +55,7 @@ def test_draws_the_samples_of_keras_for_every_seed(onnx_vae, vae, seed, temperat
 
 def test_sample_is_the_same_alone_and_among_others(onnx_vae):
     together = onnx_vae.sample(1200, seed=7)
-    for first in (0, 1, 511, 512, 513, 1199):
+    for first in (0, 1, 1023, 1024, 1025, 1199):
         alone = onnx_vae.sample(1, seed=7, first=first)
         np.testing.assert_allclose(alone[0], together[first], atol=1e-6)
 
@@ -81,9 +81,25 @@ def test_stream_holds_the_samples_in_order_in_parts_of_one_size(onnx_vae):
 @pytest.mark.parametrize("cores", [1, 2, 5])
 def test_number_of_cores_changes_nothing(exported, onnx_vae, monkeypatch, cores):
     monkeypatch.setattr(module, "cores", lambda: cores)
-    ours = OnnxVAE(exported).sample_stream(1300, seed=4)
-    for part, same in zip(ours, onnx_vae.sample_stream(1300, seed=4), strict=True):
+    ours = OnnxVAE(exported).sample_stream(2600, seed=4)
+    for part, same in zip(ours, onnx_vae.sample_stream(2600, seed=4), strict=True):
         np.testing.assert_array_equal(part, same)
+
+
+def test_a_request_that_takes_long_is_shared_among_the_workers(exported, onnx_vae, monkeypatch):
+    expected, sizes, draw = onnx_vae.sample(20, 4), [], sampler.draw
+    monkeypatch.setattr(module, "cores", lambda: 3)
+    monkeypatch.setattr(module, "WORTH", -1)  # nothing is too short
+    monkeypatch.setattr(
+        sampler, "draw", lambda *request: sizes.append(request[3]) or draw(*request)
+    )
+    vae = OnnxVAE(exported)
+    np.testing.assert_array_equal(vae.sample(20, 4), expected)
+    assert sizes == [20]  # how long it takes is not known yet
+    np.testing.assert_allclose(vae.sample(20, 4), expected, atol=1e-6)
+    assert sorted(sizes[1:]) == [6, 7, 7]
+    vae.sample(19)
+    assert sizes[4:] == [19]
 
 
 def test_stream_without_end_takes_bounded_memory(onnx_vae):
@@ -99,7 +115,7 @@ def test_stream_without_end_takes_bounded_memory(onnx_vae):
 
 
 @pytest.mark.parametrize(
-    ("shape", "chunk"), [((2,), 512), ((8, 8, 1), 512), ((28, 28, 1), 32), ((512, 512, 3), 1)]
+    ("shape", "chunk"), [((2,), 1024), ((8, 8, 1), 1024), ((28, 28, 1), 128), ((512, 512, 3), 1)]
 )
 def test_chunks_are_smaller_for_larger_examples(bundle, shape, chunk):
     vae = OnnxVAE(bundle)
