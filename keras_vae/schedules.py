@@ -41,11 +41,11 @@ class KLWarmup(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         steps = self.params.get("steps")  # not known when a generator runs dry by itself
         self.set(self.weight(epoch), (1 - self.start) / (self.epochs * steps) if steps else 0.0)
-        self.last = epoch + (steps - 1) / steps if steps else epoch
 
     def on_epoch_end(self, epoch, logs=None):
+        steps = self.params.get("steps") or 1
         if logs is not None:
-            logs["kl_weight"] = self.weight(self.last)
+            logs["kl_weight"] = self.weight(epoch + (steps - 1) / steps)
 
     def on_train_end(self, logs=None):
         self.set(1.0, 0.0)

@@ -42,7 +42,7 @@ class InPlace:
     Dropout alone are others on TensorFlow: XLA has other random numbers.)
     """
 
-    resident = None
+    resident, asked = None, False
 
     def start_loops(self, settings):
         """Starts anew, for a `compile` with these settings."""
@@ -135,10 +135,12 @@ def split_validation(given):
 
 
 def watched(callbacks):
-    """Whether a callback looks at batches.
+    """Whether a callback looks at batches; of a `CallbackList` that is taken for granted.
 
     Those of Keras that save at the end of an epoch alone do not, though they have such methods.
     """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return True
     return any(
         getattr(callback, "save_freq", None) != "epoch"
         and not all(getattr(getattr(callback, h), "_is_default", False) for h in BATCH_HOOKS)

@@ -54,7 +54,7 @@ class Training:
     def get_compile_config(self):
         """As in Keras; an optimizer goes by the name that every backend knows."""
         config = portable(super().get_compile_config())
-        return config if self.asked else {**config, "jit_compile": "auto"}
+        return config if self.asked or not config else {**config, "jit_compile": "auto"}
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
