@@ -107,6 +107,8 @@ def test_many_steps_are_one_call_where_nothing_speaks_against_it(digits, tmp_pat
         {"x": x, "callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=print)]},
         {"x": x, "callbacks": [keras.callbacks.ModelCheckpoint("m.keras", save_freq=5)]},
         {"x": x, "y": x, "class_weight": {0: 1.0}},
+        {"x": x, "steps_per_epoch": 5},
+        {"x": x, "callbacks": keras.callbacks.CallbackList([])},
     ):
         assert chosen(vae, **against) == 0, against
 
@@ -166,6 +168,103 @@ def test_batches_and_epochs_are_those_that_callbacks_expect(digits):
     assert history.epoch == [2, 3, 4]
     stop = keras.callbacks.EarlyStopping("loss", min_delta=1e9)
     assert vae.fit(digits[:300], epochs=9, verbose=0, callbacks=[stop]).epoch == [0, 1]
+
+
+class AtEpochs(keras.callbacks.Callback):
+    """Does something with the model after each epoch."""
+
+    def __init__(self, action):
+        super().__init__()
+        self.action, self.results = action, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.results.append(self.action(self.model))
+
+
+def test_a_callback_may_use_the_model_as_ever(digits):
+    x = digits[:300]
+    actions = {
+        "predict": (lambda vae: vae.predict(x, verbose=0).shape, x.shape),
+        "evaluate": (lambda vae: np.isfinite(vae.evaluate(x, verbose=0)).all(), True),
+        "train_on_batch": (lambda vae: np.isfinite(vae.train_on_batch(x[:32])).all(), True),
+        "fit": (lambda vae: vae.fit(x[:64], batch_size=16, verbose=0).epoch, [0]),
+    }
+    for name, (action, expected) in actions.items():
+        vae, callback = mlp(), AtEpochs(action)
+        vae.compile("adam")
+        vae.fit(x, epochs=2, verbose=0, callbacks=[callback])
+        assert callback.results == [expected, expected], name
+        more = {"train_on_batch": 2, "fit": 8}.get(name, 0)
+        assert int(vae.optimizer.iterations) == 20 + more, name
+
+
+def test_steps_are_as_many_as_were_asked_for(digits):
+    vae = mlp()
+    vae.compile("adam")
+    vae.fit(digits[:300], batch_size=10, epochs=3, steps_per_epoch=10, verbose=0)
+    assert int(vae.optimizer.iterations) == 30
+    seen = AtEpochs(lambda vae: vae.trackers["loss"].count)
+    validation = {"validation_data": (digits[:300],), "validation_steps": 5}
+    vae.fit(digits[:320], batch_size=10, verbose=0, callbacks=[seen], **validation)
+    assert float(keras.ops.convert_to_numpy(seen.results[0])) == 50
+
+
+def test_a_learning_rate_is_that_of_its_step(digits):
+    results = []
+    for asked in ({"jit_compile": False}, {}):
+        keras.utils.set_random_seed(1)
+        vae = mlp()
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay([3, 6], [0.0, 1e-2, 1e-4])
+        vae.compile(keras.optimizers.Adam(rate), **asked)
+        vae.fit(digits[:300], epochs=1, verbose=0)
+        results.append(weights(vae))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_compile_in_the_end_and_weights_that_are_frozen_then_count(digits):
+    vae = mlp()
+    vae.compile("adam")
+    vae.fit(digits[:64], verbose=0, callbacks=[EachBatch()])
+    stop = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: vae.compile(keras.optimizers.SGD(0.0))
+    )
+    vae.fit(digits[:64], verbose=0, callbacks=[stop])
+    before = [keras.ops.convert_to_numpy(w) for w in vae.trainable_weights]
+    vae.fit(digits[:64], verbose=0, callbacks=[EachBatch()])
+    for a, b in zip(before, vae.trainable_weights, strict=True):
+        np.testing.assert_array_equal(a, keras.ops.convert_to_numpy(b))
+    vae.encoder.trainable = False
+    vae.compile("adam")
+    frozen = vae.encoder.get_weights()
+    vae.fit(digits[:64], verbose=0)
+    for a, b in zip(frozen, vae.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_weight_without_a_gradient_is_left_alone(digits):
+    @keras.saving.register_keras_serializable("tests")
+    class Idle(keras.layers.Layer):
+        def build(self, shape):
+            self.idle = self.add_weight((3,), "ones")
+
+        def call(self, x):
+            return x
+
+    parts = mlp()
+    z = keras.Input((3,))
+    vae = VAE(parts.encoder, keras.Model(z, parts.decoder(Idle()(z))), "normal", seed=0)
+    vae.compile("adam")
+    vae.fit(digits[:300], verbose=0)
+    idle = next(v for v in vae.decoder.weights if v.shape == (3,))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(idle), np.ones(3))
+
+
+def test_weights_of_more_than_one_number_an_example_are_refused(digits):
+    vae = mlp()
+    vae.compile("adam")
+    with pytest.raises(ValueError, match=r"sample_weight must be one number .*\(64, 2\)"):
+        vae.fit(digits[:64], sample_weight=np.ones((64, 2)), verbose=0)
 
 
 def test_what_comes_after_is_as_before(digits):

@@ -32,14 +32,16 @@ class Resident(NamedTuple):
 
     x: Any
     batch_size: int
+    steps: int
+    """How many of them are one call."""
 
 
 class InPlace:
     """What a VAE does where Keras would bring it one batch after the other.
 
     Keras' own loop shuffles and batches the numbers of the rows instead of the rows, and calls
-    the callbacks; so order, noise and weights are those that it comes to by itself. (The masks of
-    Dropout alone are others on TensorFlow: XLA has other random numbers.)
+    the callbacks; so order, noise and weights are those that it comes to by itself. (Layers with
+    random numbers, such as Dropout, get others on TensorFlow, since XLA has others.)
     """
 
     resident, asked = None, False
@@ -47,60 +49,76 @@ class InPlace:
     def start_loops(self, settings):
         """Starts anew, for a `compile` with these settings."""
         self.asked = any(settings.get(name, usual[0]) not in usual for name, usual in ASKED.items())
-        self._functions = None, None
+        self._train_functions = {}  # whether in place → the function
 
     @property
     def in_keras_loop(self):
         """Whether every step is to be Keras' own: the user asked for it, or changed the step."""
-        return self.asked or type(self).train_step is not train_steps.TrainStep.train_step
+        changed = type(self).train_step is not train_steps.TrainStep.train_step
+        return self.asked or self.run_eagerly or changed
 
     @contextmanager
-    def in_place(self, given):
-        """Keeps x of the arguments `given` of `fit`, and gives Keras the numbers of its rows."""
+    def loop(self, given=None):
+        """Makes ready for a `fit` of these arguments, or for one batch, and puts back all after it.
+
+        In place, x stays here, and Keras is given the numbers of its rows. A callback may call
+        `fit` or `train_on_batch` while another `fit` goes on.
+        """
+        resident, outer = self._resident(given) if given else None, self.resident
+        functions = self._train_functions
+        functions[outer is not None] = self.train_function
+        self.resident, self.train_function = resident, functions.get(resident is not None)
+        if resident:  # for Keras' iterator; `make_train_function`, called next, puts back 1
+            self.steps_per_execution = resident.steps
+        try:
+            yield
+        finally:
+            self.resident = outer
+            if resident:
+                self.steps_per_execution = 1
+            if functions is self._train_functions:  # no callback has called `compile`
+                functions[resident is not None] = self.train_function
+                self.train_function = functions[outer is not None]
+
+    def _resident(self, given):
+        """x of the arguments `given` of `fit`, which get its rows instead; None if not in place."""
         split_validation(given)
         steps = self.steps_at_once(given)
         if not steps:
-            yield
-            return
+            return None
         x = given["x"]
         given["x"] = np.arange(len(x), dtype="int32")
         if self.num_classes is None and given.get("y") is not None:
             given["y"] = np.arange(len(given["y"]))  # Keras compares its length; the step drops it
-        self.resident = Resident(as_tensor(x), given.get("batch_size") or 32)
-        functions, self.steps_per_execution = (self.train_function, self.test_function), steps
-        self.train_function, self.test_function = self._functions
-        try:
-            yield
-        finally:
-            self._functions = self.train_function, self.test_function
-            self.train_function, self.test_function = functions
-            self.resident, self.steps_per_execution = None, 1
+        return Resident(as_tensor(x), given.get("batch_size") or 32, steps)
 
     def steps_at_once(self, given):
-        """How many steps of `fit` are one call; 0 leaves them to Keras' own loop, one by one.
+        """How many steps of `fit` are one call; 0 leaves all to Keras' own loop.
 
-        It gets data that are no arrays or too large, several devices, what `in_keras_loop` says,
-        and callbacks that look at batches. And it gets what was measured (`make bench`) to be as
-        fast there:
+        It gets data that are no arrays or too large, several devices, `steps_per_epoch`, and what
+        `in_keras_loop` says. PyTorch takes the rest one by one, as many steps are no faster there.
+        TensorFlow and JAX leave more to Keras' loop: callbacks that look at batches, layers that
+        XLA cannot compile, and what was measured (`make bench`) to be as fast there:
 
         - convolutions on a CPU: beside such a step what surrounds it does not count, and XLA
           computes it more slowly than TensorFlow does without;
-        - on TensorFlow, too few steps to be worth compiling.
-
-        PyTorch, where many steps are no faster than one by one, takes 1.
+        - on TensorFlow, too few steps to be worth compiling. Large batches make few steps, and
+          are as fast without.
         """
         if not self._may_be_resident(given):
             return 0
+        if train_steps.STEPS == 1:
+            return 1
         batch_size = given.get("batch_size") or 32
-        per_epoch = given.get("steps_per_epoch") or math.ceil(len(given["x"]) / batch_size)
-        noise = self.objective.num_samples * batch_size * self.latent_dim
-        steps = min(train_steps.STEPS, MAX_NOISE // noise)
+        steps = math.ceil(len(given["x"]) / batch_size) * given.get("epochs", 1)
         one_by_one = (
             watched(given.get("callbacks") or [])
+            or not all(layer.supports_jit for layer in self._flatten_layers())
             or (train_steps.on_cpu() and self.is_convolutional)
-            or per_epoch * given.get("epochs", 1) < train_steps.WORTH_COMPILING
+            or steps < train_steps.WORTH_COMPILING
         )
-        return 0 if one_by_one and train_steps.STEPS > 1 else max(1, steps)
+        noise = self.objective.num_samples * batch_size * self.latent_dim
+        return 0 if one_by_one else max(1, min(train_steps.STEPS, MAX_NOISE // noise))
 
     def _may_be_resident(self, given):
         arrays = [given.get(name) for name in ("x", "y", "sample_weight")]
@@ -111,6 +129,7 @@ class InPlace:
             and all(a is None or (hasattr(a, "dtype") and hasattr(a, "shape")) for a in arrays)
             and math.prod(arrays[0].shape) * 4 <= MAX_BYTES
             and not given.get("class_weight")
+            and not given.get("steps_per_epoch")
             and not given.get("validation_split")
             and keras.distribution.distribution() is None
             and getattr(strategy, "num_replicas_in_sync", 1) == 1

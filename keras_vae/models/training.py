@@ -61,7 +61,11 @@ class Training:
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, *args, **kwargs):
-        """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored."""
+        """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored.
+
+        As ever in compiled code, a setting that is a Python number, such as `objective.beta`, is
+        that of the first step; the weight of the KL divergence is changed by `KLWarmup`.
+        """
         bound = FIT.bind(self, *args, **kwargs)
         given = bound.arguments
         self._prepare(given)
@@ -78,8 +82,13 @@ class Training:
             "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
             "or a prior with fewer components"
         )
-        with memory_errors(advice), self.in_place(given):
+        with memory_errors(advice), self.loop(given):
             return super().fit(*bound.args[1:], **bound.kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        """As `keras.Model.train_on_batch`."""
+        with self.loop():
+            return super().train_on_batch(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`; `y` as in `fit`."""
@@ -117,13 +126,25 @@ class Training:
         check_data(self.likelihood, given.get("x"), self.input_shape)
         if self.num_classes is not None and hasattr(given.get("x"), "shape"):
             (given["y"],) = self.checked_labels(given.get("y"), len(given["x"]), "y")
-        if given.get("sample_weight") is not None and given.get("y") is None:
+        weight = given.get("sample_weight")
+        if hasattr(weight, "shape") and tuple(weight.shape[1:]) not in ((), (1,)):
+            raise ValueError(
+                f"sample_weight must be one number for each example, (N,), got {weight.shape}"
+            )
+        if weight is not None and given.get("y") is None:
             given["y"] = given["x"]  # Keras drops the weights of examples that have no target
 
     @property
     def metrics(self):
         own = self.trackers["loss"]  # Keras keeps a tracker of this name, which stays at 0 here
         return [m for m in super().metrics if m is own or m.name != own.name]
+
+    def _draw_epsilon(self, batch_size):
+        """Noise for one batch, `(K, B, latent_dim)`."""
+        shape = (self.objective.num_samples, batch_size, self.latent_dim)
+        return keras.random.normal(
+            shape, dtype=self.variable_dtype, seed=self.sampling.seed_generator
+        )
 
     def raise_kl_weight(self):
         """After each training step: a schedule sets by how much, for an epoch at a time."""

@@ -17,4 +17,12 @@ TrainStep, memory_errors = step.TrainStep, step.memory_errors
 compiled, COMPILED_FROM = step.compiled, step.COMPILED_FROM
 STEPS, WORTH_COMPILING, on_cpu = step.STEPS, step.WORTH_COMPILING, step.on_cpu
 
-__all__ = ["COMPILED_FROM", "TrainStep", "compiled", "memory_errors"]
+__all__ = [
+    "COMPILED_FROM",
+    "STEPS",
+    "WORTH_COMPILING",
+    "TrainStep",
+    "compiled",
+    "memory_errors",
+    "on_cpu",
+]

@@ -60,7 +60,9 @@ class TrainStep:
         """As in Keras; of a resident array, a function that takes many steps."""
         if self.resident is None:
             super().make_train_function(force)
-        elif self.train_function is None or force:
+            return
+        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
+        if self.train_function is None or force:
             self.train_function = self._many_steps()
 
     def _many_steps(self):
@@ -81,8 +83,8 @@ class TrainStep:
                 return self.get_metrics_result(), state
 
         def function(state, iterator):
-            x, batch_size = self.resident
-            batches, count, smaller = next_batches(iterator, self.steps_per_execution, batch_size)
+            x, batch_size, steps = self.resident
+            batches, count, smaller = next_batches(iterator, steps, batch_size)
             logs, state = whole_batches(state, x, batches, count) if count else (None, state)
             return (logs, state) if smaller is None else smaller_batch(state, x, tuple(smaller))
 
@@ -119,7 +121,9 @@ class TrainStep:
         groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         with Scope(_chained(groups), _chained(values)) as scope:
             kl_weight = self.kl_weight if training else 1.0
-            bound = self.bound(x, self._draw_epsilon(x), kl_weight, training, self.one_hot(label))
+            bound = self.bound(
+                x, self._draw_epsilon(x.shape[0]), kl_weight, training, self.one_hot(label)
+            )
             loss = bound.loss
             if sample_weight is not None:
                 loss = loss * jnp.reshape(sample_weight, (-1,)).astype(loss.dtype)
@@ -130,13 +134,6 @@ class TrainStep:
             if training:
                 self.raise_kl_weight()
         return loss, [scope.values(variables) for variables in groups[1:]]
-
-    def _draw_epsilon(self, x):
-        """Noise for one batch, `(K, B, latent_dim)`."""
-        shape = (self.objective.num_samples, x.shape[0], self.latent_dim)
-        return keras.random.normal(
-            shape, dtype=self.variable_dtype, seed=self.sampling.seed_generator
-        )
 
     def _kept(self, finite, after, before):
         """Of a step that is not finite, what the forward pass wrote is put back."""

@@ -66,7 +66,9 @@ class TrainStep(Stateful):
                 self.optimizer.build(self.trainable_variables)
         if self.resident is None:
             super().make_train_function(force)
-        elif self.train_function is None or force:
+            return
+        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
+        if self.train_function is None or force:
             self.train_function = self._many_steps()
 
     def _many_steps(self):
@@ -99,8 +101,8 @@ class TrainStep(Stateful):
             return self.get_metrics_result()
 
         def function(iterator):
-            x, batch_size = self.resident
-            batches, count, smaller = next_batches(iterator, self.steps_per_execution, batch_size)
+            x, batch_size, steps = self.resident
+            batches, count, smaller = next_batches(iterator, steps, batch_size)
             logs = whole_batches(x, batches, tf.constant(count)) if count else None
             return logs if smaller is None else smaller_batch(x, tuple(smaller))
 

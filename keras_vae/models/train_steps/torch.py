@@ -34,17 +34,21 @@ def memory_errors(advice):
 class TrainStep(Stateful):
     """Gives a VAE `train_step` and `test_step`; knows `bound`, `objective` and the trackers."""
 
+    _trained = None
+
     def train_step(self, data):
         """One step up the objective; a step that is not finite changes no weight."""
         return self._step(data, self._gradients, self._apply)
 
     def make_train_function(self, force=False):
         """As in Keras; if the user asked for nothing else, the step is a graph, Adam fused."""
-        if self.train_function is not None and not force:
-            return
-        super().make_train_function(force)
         if self.in_keras_loop:
+            super().make_train_function(force)
             return
+        trained = tuple(map(id, self.trainable_variables))
+        if self.train_function is not None and not force and trained == self._trained:
+            return
+        self._trained = trained
         self.optimizer.build(self.trainable_variables)
         gradients, apply = Graphs(self._gradients, self), FusedAdam.of(self) or self._apply
         self.train_function = lambda batches: self._step(self._rows(*batches), gradients, apply)
@@ -81,13 +85,6 @@ class TrainStep(Stateful):
                 bound, x, label, sample_weight, finite_loss, self.resident is not None
             )
         return finite, list(gradients), logs
-
-    def _draw_epsilon(self, batch_size):
-        """Noise for one batch, `(K, B, latent_dim)`."""
-        shape = (self.objective.num_samples, batch_size, self.latent_dim)
-        return keras.random.normal(
-            shape, dtype=self.variable_dtype, seed=self.sampling.seed_generator
-        )
 
     def _mean(self, losses, sample_weight):
         if sample_weight is not None:

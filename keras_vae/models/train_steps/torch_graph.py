@@ -56,13 +56,17 @@ class FusedAdam:
 
     Args:
         optimizer: a plain `keras.optimizers.Adam`.
-        weights: tensors that it trains.
+        variables: that it trains.
     """
 
-    def __init__(self, optimizer, weights):
-        self.optimizer, self.weights = optimizer, weights
-        self.momentums = [v.value for v in optimizer._momentums]
-        self.velocities = [v.value for v in optimizer._velocities]
+    def __init__(self, optimizer, variables):
+        self.optimizer = optimizer
+        indices = [optimizer._get_variable_index(v) for v in variables]
+        state = (optimizer._momentums, optimizer._velocities)
+        self.state = [
+            (v.value, *(of_all[i].value for of_all in state))
+            for v, i in zip(variables, indices, strict=True)
+        ]
 
     @classmethod
     def of(cls, model):
@@ -74,23 +78,27 @@ class FusedAdam:
         more += ("gradient_accumulation_steps", "loss_scale_factor")
         if any(getattr(adam, name) for name in more) or any(w.constraint for w in weights):
             return None
-        return cls(adam, [w.value for w in weights])
+        return cls(adam, weights)
 
     def __call__(self, finite, gradients):
         """Applies the gradients if `finite`."""
         if not finite:
             return
-        adam = self.optimizer
+        adam, rate = self.optimizer, float(self.optimizer.learning_rate)
         adam.iterations.assign_add(1)
         step = adam.iterations.value
+        pairs = zip(self.state, gradients, strict=True)
+        weights, momentums, velocities, gradients = zip(
+            *((*state, g) for state, g in pairs if g is not None), strict=True
+        )
         torch._fused_adam_(
-            self.weights,
+            weights,
             gradients,
-            self.momentums,
-            self.velocities,
+            momentums,
+            velocities,
             [],
-            [step.to(torch.float32)] * len(self.weights),
-            lr=float(adam.learning_rate),
+            [step.to(torch.float32)] * len(weights),
+            lr=rate,
             beta1=adam.beta_1,
             beta2=adam.beta_2,
             weight_decay=0.0,
