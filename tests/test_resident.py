@@ -305,7 +305,8 @@ def test_training_that_comes_to_nothing_is_ended(digits):
     vae.compile("adam")
     vae.likelihood.log_scale.assign(-43.0)  # the loss overflows float32
     before = weights(vae)
-    with pytest.raises(FloatingPointError, match="in a row"):
-        vae.fit(digits[:300], batch_size=4, verbose=0)
+    for data in ({"batch_size": 4}, {"batch_size": 30, "epochs": 9}):  # in one epoch, in several
+        with pytest.raises(FloatingPointError, match="in a row"):
+            vae.fit(digits[:300], verbose=0, **data)
     for variable, a, b in zip(vae.weights, before, weights(vae), strict=True):
         assert np.array_equal(a, b) or "seed" in variable.path, variable.path

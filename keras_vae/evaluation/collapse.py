@@ -3,6 +3,7 @@
 import warnings
 
 import keras
+import numpy as np
 
 from keras_vae.evaluation.latent import encoded, latent_use
 
@@ -63,7 +64,8 @@ class PosteriorCollapse(keras.callbacks.Callback):
         if logs is not None:
             logs["active_units"] = active
             logs.update({f"kl_z{j}": float(kl) for j, kl in enumerate(use.kl)})
-        self.in_a_row = self.in_a_row + 1 if active < max(1, len(use.kl) / 2) else 0
+        few = active < max(1, len(use.kl) / 2) and np.isfinite(use.kl).all()  # else: diverged
+        self.in_a_row = self.in_a_row + 1 if few else 0
         if self.in_a_row == self.patience:
             warnings.warn(collapse_message(active, len(use.kl), epoch + 1), stacklevel=2)
 

@@ -1,5 +1,6 @@
 """What `fit` looks at besides the loss: the data it is given, and steps that came to nothing."""
 
+import math
 import numbers
 
 import keras
@@ -23,6 +24,8 @@ class Guard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.on_test_batch_end(batch)
+        steps = (self.params or {}).get("steps") or math.inf
+        batch = min(batch, steps - 1)  # a call of several steps may end beyond the epoch
         steps, total = batch - self.last_batch, round(float(self.model.skipped_steps.result()))
         skipped = total - self.last_total
         self.in_a_row = self.in_a_row + skipped if skipped == steps else 0
