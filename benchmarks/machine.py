@@ -27,8 +27,8 @@ def header(*notes, pythons=(sys.executable,)):
     when = datetime.datetime.now(datetime.UTC)
     lines = [
         f"{when:%Y-%m-%d %H:%M} UTC",
-        f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}",
+        f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
+        f"{platform.system()}, Python {platform.python_version()}",
         *(versions(python) for python in pythons if Path(python).exists()),
         *notes,
     ]
