@@ -80,6 +80,15 @@ class InPlace:
                 functions[resident is not None] = self.train_function
                 self.train_function = functions[outer is not None]
 
+    def make_train_function(self, force=False):
+        """As in Keras; of a resident array, a function that takes many steps."""
+        if self.resident is None:
+            super().make_train_function(force)
+            return
+        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
+        if self.train_function is None or force:
+            self.train_function = self.many_steps()
+
     def _resident(self, given):
         """x of the arguments `given` of `fit`, which get its rows instead; None if not in place."""
         split_validation(given)

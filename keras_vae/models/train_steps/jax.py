@@ -56,16 +56,7 @@ class TrainStep:
             logs = self.get_metrics_result()
         return logs, (weights, others, optimizer, scope.values(self.metrics_variables))
 
-    def make_train_function(self, force=False):
-        """As in Keras; of a resident array, a function that takes many steps."""
-        if self.resident is None:
-            super().make_train_function(force)
-            return
-        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
-        if self.train_function is None or force:
-            self.train_function = self._many_steps()
-
-    def _many_steps(self):
+    def many_steps(self):
         """`state, iterator → logs, state`: the steps that one call is to take, compiled as one."""
 
         @partial(jax.jit, donate_argnums=0)

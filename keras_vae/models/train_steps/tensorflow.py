@@ -56,22 +56,17 @@ class TrainStep(Stateful):
         return self.track(bound, x, label, sample_weight, finite_loss, self.resident is not None)
 
     def make_train_function(self, force=False):
-        """As in Keras; of a resident array, a function that takes many steps.
+        """As in Keras; the optimizer's variables come first.
 
-        The optimizer's variables come first: no `tf.cond` can make them, and made while a step is
-        traced they would spoil the function if its trace failed.
+        No `tf.cond` can make them, and made while a step is traced they would spoil the function
+        if its trace failed.
         """
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
-        if self.resident is None:
-            super().make_train_function(force)
-            return
-        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
-        if self.train_function is None or force:
-            self.train_function = self._many_steps()
+        super().make_train_function(force)
 
-    def _many_steps(self):
+    def many_steps(self):
         """`iterator → logs`: as many steps as one call is to take, on rows of the resident x.
 
         XLA compiles them all as one. Its own normals cost as much as the rest of a step, so the
