@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf2onnx
 
 from export.canonical import OPSET, canonical, graphs
+from export.convolution import transpose_few
 from keras_vae.distributions import full_normal
 
 HALF = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
@@ -23,7 +24,7 @@ class Parts(NamedTuple):
     prior: onnx.ModelProto
     """epsilon, u -> z."""
     densities: onnx.ModelProto
-    """x, z_mean, z_log_var[, z_correlation], epsilon -> log_px_z, log_w, kl."""
+    """x, z_mean, z_log_var[, z_correlation], epsilon (K, B, latent_dim) -> log_px_z, log_w, kl."""
     num_classes: int | None = None
     """How many labels a conditional model knows."""
 
@@ -153,11 +154,11 @@ def prior(vae):
 
 
 def densities(vae):
-    """Return the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl: row by row.
+    """Return the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl.
 
-    All in nats, at the z that the noise epsilon draws from q(z|x). log_w = log p(x|z) + log p(z) -
-    log q(z|x); kl is in closed form where there is one, else the estimate from this one z. A
-    conditional model's has one more input, `label`.
+    All in nats, at the z (K, B, latent_dim) that the noise epsilon draws from q(z|x). log_px_z and
+    log_w = log p(x|z) + log p(z) - log q(z|x) are (K, B); kl (B,) is in closed form where there is
+    one, else the estimate from these z. A conditional model's has one more input, `label`.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -172,13 +173,13 @@ def densities(vae):
 
     def log_densities(x, epsilon, label=None, **posterior):
         qz_x = full_normal.posterior(**posterior)
-        z = vae.draw(qz_x, epsilon[None])  # (1, rows, latent_dim)
-        rows, _ = vae.densities(x, qz_x, z, label=_one_hot(vae, label))
-        return {"log_px_z": rows.log_px_z[0], "log_w": rows.log_w[0], "kl": rows.kl}
+        z = vae.draw(qz_x, epsilon)
+        found, _ = vae.densities(x, qz_x, z, label=_one_hot(vae, label))
+        return {"log_px_z": found.log_px_z, "log_w": found.log_w, "kl": found.kl}
 
     names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
     shapes = dict(zip(["x", *names], [vae.input_shape, *sizes], strict=True))
-    model = _convert(log_densities, **shapes, epsilon=(vae.latent_dim,), **_label(vae))
+    model = _convert(log_densities, **shapes, epsilon=(None, vae.latent_dim), **_label(vae))
     return canonical(model, ["log_px_z", "log_w", "kl"])
 
 
@@ -244,4 +245,14 @@ def _convert(function, **shapes):
                 f"cannot export a model with control flow ({node.op_type}): "
                 "use layers without loops or conditions, such as an RNN with unroll=True"
             )
+    _take_zeros_as_they_are(model.graph)
+    transpose_few(model.graph)
     return model
+
+
+def _take_zeros_as_they_are(graph):
+    """In a shape that is computed, 0 means an empty batch, not "as it was", which ONNX assumes."""
+    constants = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[1] not in constants:
+            node.attribute.append(onnx.helper.make_attribute("allowzero", 1))

@@ -107,7 +107,7 @@ def _draws(parts):
     return {
         "encoder": {"x": x},
         "decoder": {"z": z, **label},
-        "densities": {"x": x, **zeros, "epsilon": z, **label},  # so z is the same in all
+        "densities": {"x": x, **zeros, "epsilon": z[None], **label},  # so z is the same in all
     }
 
 
@@ -121,7 +121,8 @@ def _run(model, feeds):
 
 def _in_rows(feeds):
     for start in range(0, DRAWS, ROWS):
-        yield {name: array[start : start + ROWS] for name, array in feeds.items()}
+        rows = slice(start, start + ROWS)
+        yield {n: a[..., rows, :] if n == "epsilon" else a[rows] for n, a in feeds.items()}
 
 
 def _quantize(model, draws):

@@ -61,9 +61,8 @@ def _scores(log_px_z, kl, greatest, weights, num_samples):
 
 def _totals(parts, given, num_samples, seed, first):
     """Over all draws: Σ log_px_z, Σ kl, m = max log_w, Σ exp(log_w − m), each (batch,)."""
-    batch, flat = op.gather(op.shape(given["x"]), op.const(np.int64(0))), op.const(np.array([-1]))
-    examples = op.range(op.const(np.int64(0)), batch, op.const(np.int64(1)))
-    rows = {**given, **inline(parts.encoder)(x=given["x"])}
+    batch = op.gather(op.shape(given["x"]), op.const(np.int64(0)))
+    examples = {**given, **inline(parts.encoder)(x=given["x"])}
     keys = noise.example_keys(seed, first, batch)
     at_once = _draws_at_once(parts.input_shape, batch, num_samples)
     log_densities = inline(parts.densities)
@@ -73,14 +72,8 @@ def _totals(parts, given, num_samples, seed, first):
         end = op.min([op.add(start, at_once), num_samples])
         index = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
         epsilon = noise.draws(keys, index, parts.latent_dim)  # (K, B, latent_dim)
-        shape = op.concat([op.shape(index), op.shape(examples)], axis=0)  # (K, B)
-        example = op.reshape(op.expand(examples, shape), flat)
-        densities = log_densities(
-            **{name: op.gather(value, example) for name, value in rows.items()},
-            epsilon=op.reshape(epsilon, op.const(np.array([-1, parts.latent_dim]))),
-        )
-        draws = {name: op.reshape(value, shape, allowzero=1) for name, value in densities.items()}
-        return go_on, *_add(totals, **draws)
+        draws = op.cast(op.sub(end, start), to=np.float32)
+        return go_on, *_add(totals, draws, **log_densities(**examples, epsilon=epsilon))
 
     steps = op.div(op.sub(op.add(num_samples, at_once), op.const(np.int64(1))), at_once)
     nothing = op.cast(op.mul(keys[0], noise.const(0)), to=np.float32)  # (B,)
@@ -89,14 +82,14 @@ def _totals(parts, given, num_samples, seed, first):
     return op.loop(op.reshape(steps, op.const(np.array([1]))), yes, start, body=body)
 
 
-def _add(totals, log_px_z, log_w, kl):
-    """The totals with a few more draws, (K, B) each."""
+def _add(totals, draws, log_px_z, log_w, kl):
+    """The totals with some more draws: log_px_z and log_w (K, B), kl (B,)."""
     sum_log_px_z, sum_kl, greatest, weights = totals
     top = op.max([greatest, op.reduce_max(log_w, op.const(np.array([0])), keepdims=False)])
     weights = op.mul(weights, op.exp(op.sub(greatest, top)))
     return (
         op.add(sum_log_px_z, _sum(log_px_z)),
-        op.add(sum_kl, _sum(kl)),
+        op.add(sum_kl, op.mul(draws, kl)),
         top,
         op.add(weights, _sum(op.exp(op.sub(log_w, top)))),
     )

@@ -230,8 +230,9 @@ class OnnxVAE:
         return tuple(results)
 
     def _share(self, count, most=None):
-        """The size of chunks that keep every worker busy: a worker's share, or `most`."""
-        return max(1, min(most or self.chunk, -(-count // self._workers)))
+        """The size of chunks that keep every worker busy, at most `most`: equal shares of all."""
+        rounds = -(-count // (self._workers * (most or self.chunk)))
+        return max(1, -(-count // (self._workers * rounds))) if count else 1
 
     def _chunks(self, count, size=None):
         size = size or self.chunk

@@ -59,8 +59,10 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         return ops.isfinite(x)
 
     def total(self, log_density, x):
-        """Sums over the event, −inf where an entry of `x` is outside the support."""
-        return sum_event(ops.where(self.in_support(x), log_density, -math.inf), x)
+        """Sums over the event; −inf if an entry of `x` is outside the support."""
+        axes = tuple(range(1 - len(x.shape), 0))
+        inside = ops.all(self.in_support(x), axis=axes)
+        return ops.where(inside, ops.sum(log_density, axis=axes), -math.inf)
 
     def check(self, x):
         """Raises `ValueError` if an entry of `x` is outside the support."""
@@ -80,6 +82,24 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
 
     advice = ""
     """What to do about data outside the support."""
+
+
+class Elementwise(Likelihood):
+    """A likelihood under which the elements of x are independent given z.
+
+    Subclasses write `log_density`, and `in_support` element by element.
+    """
+
+    @abc.abstractmethod
+    def log_density(self, x, *params):
+        """log p of each element of `x`, given as many parameters as `params_per_element` says."""
+
+    def log_prob(self, x, x_params):
+        several = self.params_per_element > 1
+        params = ops.split(x_params, self.params_per_element, axis=-1) if several else [x_params]
+        if len(x.shape) > 2 and x.shape[-1] == 1:  # onnxruntime takes such an axis 60 times as long
+            x, *params = (ops.squeeze(values, axis=-1) for values in (x, *params))
+        return self.total(self.log_density(x, *params), x)
 
 
 class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
@@ -140,12 +160,6 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
     def kl_divergence(self, qz_x, z):
         """KL(q(z|x) ‖ p(z)) in nats: `(B,)`; see `kl_terms`."""
         return ops.sum(self.kl_terms(qz_x, z), axis=-1)
-
-
-def sum_event(log_density, x):
-    """Sums over the event axes: all axes of `x` but its first, which is the batch."""
-    event_rank = len(x.shape) - 1
-    return ops.sum(log_density, axis=tuple(range(-event_rank, 0)))
 
 
 def halves(x_params):

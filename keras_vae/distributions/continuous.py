@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_vae.distributions.base import Likelihood, halves
+from keras_vae.distributions.base import Elementwise, halves
 from keras_vae.distributions.normal import LOG_2PI
 
 NEAR = 0.5
@@ -11,7 +11,7 @@ NEAR = 0.5
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class ContinuousBernoulli(Likelihood):
+class ContinuousBernoulli(Elementwise):
     """log p(x|z) = Σ (x − 1/2) l − log(sinh(l/2) / (l/2)), l = x_logits, for x in [0, 1].
 
     For grey values between 0 and 1. It is the Bernoulli's formula with what it lacks there: a
@@ -31,8 +31,8 @@ class ContinuousBernoulli(Likelihood):
     support = "numbers from 0 to 1"
     advice = "Scale x to [0, 1], or use likelihood='normal' on x as it is"
 
-    def log_prob(self, x, x_logits):
-        return self.total((x - 0.5) * x_logits - _log_sinhc(x_logits / 2), x)
+    def log_density(self, x, x_logits):
+        return (x - 0.5) * x_logits - _log_sinhc(x_logits / 2)
 
     def mean(self, x_logits):
         """1/2 + (coth(l/2) − 2/l) / 2."""
@@ -65,7 +65,7 @@ def _log_sinhc(a):
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class HeteroscedasticNormal(Likelihood):
+class HeteroscedasticNormal(Elementwise):
     """log p(x|z) = Σ log N(x; mean, exp(log_scale)²), with a scale for each element of x.
 
     For data whose noise differs from element to element and from z to z. `x_params` is the means
@@ -85,10 +85,9 @@ class HeteroscedasticNormal(Likelihood):
 
     params_per_element = 2
 
-    def log_prob(self, x, x_params):
-        mean, log_scale = halves(x_params)
+    def log_density(self, x, mean, log_scale):
         standardized = (x - mean) * ops.exp(-log_scale)
-        return self.total(-0.5 * (LOG_2PI + ops.square(standardized)) - log_scale, x)
+        return -0.5 * (LOG_2PI + ops.square(standardized)) - log_scale
 
     def mean(self, x_params):
         return halves(x_params)[0]

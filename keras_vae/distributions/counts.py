@@ -4,14 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vae.distributions.base import Likelihood, halves
+from keras_vae.distributions.base import Elementwise, halves
 from keras_vae.distributions.counting import deviance, stirling_error
 from keras_vae.distributions.normal import LOG_2PI
 
 LARGEST_RATE = 1e18  # NumPy's Poisson draws are int64
 
 
-class Counts(Likelihood):
+class Counts(Elementwise):
     """What the likelihoods of whole numbers from 0 share."""
 
     support = "counts (0, 1, 2, ...)"
@@ -52,12 +52,12 @@ class Poisson(Counts):
     Reference: Loader, Fast and Accurate Computation of Binomial Probabilities, 2000, section 5.
     """
 
-    def log_prob(self, x, log_rate):
+    def log_density(self, x, log_rate):
         count, log_count = _positive(x)
         some = -0.5 * (LOG_2PI + log_count) - stirling_error(count)
         rate = ops.exp(log_rate)
         some = some - count * deviance((rate - count) / count, log_rate - log_count)
-        return self.total(ops.where(x > 0, some, -rate), x)
+        return ops.where(x > 0, some, -rate)
 
     def mean(self, log_rate):
         return ops.exp(log_rate)
@@ -88,8 +88,7 @@ class NegativeBinomial(Counts):
 
     params_per_element = 2
 
-    def log_prob(self, x, x_params):
-        log_mean, log_r = halves(x_params)
+    def log_density(self, x, log_mean, log_r):
         count, log_count = _positive(x)
         mean, r = ops.exp(log_mean), ops.exp(log_r)
         log_miss = -ops.softplus(log_mean - log_r)  # log(r / (m + r))
@@ -99,7 +98,7 @@ class NegativeBinomial(Counts):
         some = some + stirling_error(count + r) - stirling_error(r) - stirling_error(count)
         some = some - r * deviance(-gap, t)
         some = some - count * deviance(gap * r / count, t + log_mean - log_count)
-        return self.total(ops.where(x > 0, some, r * log_miss), x)
+        return ops.where(x > 0, some, r * log_miss)
 
     def mean(self, x_params):
         return ops.exp(halves(x_params)[0])

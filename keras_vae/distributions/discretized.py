@@ -5,7 +5,7 @@ import numbers
 import keras
 from keras import ops
 
-from keras_vae.distributions.base import Likelihood, halves
+from keras_vae.distributions.base import Elementwise, Likelihood, halves
 
 
 class Levels(Likelihood):
@@ -49,7 +49,7 @@ class Levels(Likelihood):
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class DiscretizedLogistic(Levels):
+class DiscretizedLogistic(Levels, Elementwise):
     """log p(x|z) = Σ log[σ((x + h − location) / s) − σ((x − h − location) / s)], h half a level.
 
     For images of 8 bits, x = k/255. A probability, not a density: −log p(x|z) / log 2 is the bits
@@ -74,8 +74,8 @@ class DiscretizedLogistic(Levels):
 
     params_per_element = 2
 
-    def log_prob(self, x, x_params):
-        return self.total(log_mass(x, *halves(x_params), self.levels), x)
+    def log_density(self, x, location, log_scale):
+        return log_mass(x, location, log_scale, self.levels)
 
     def mean(self, x_params):
         """The mean of the logistic clipped to [0, 1]: within half a level of E[x|z]."""

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_vae.distributions.base import sum_event
 from keras_vae.distributions.discretized import (
     Levels,
     clipped_mean,
@@ -68,9 +67,7 @@ class MixtureOfDiscretizedLogistics(Levels):
         for c, channel in enumerate(channels):
             location = channel.given(values[:c])
             log_p = log_p + log_mass(values[c], location, channel.log_scale, self.levels)
-        inside = ops.all(self.in_support(x), axis=-1, keepdims=True)
-        pixels = ops.logsumexp(log_p, axis=-1, keepdims=True)
-        return sum_event(ops.where(inside, pixels, -math.inf), x)
+        return self.total(ops.logsumexp(log_p, axis=-1, keepdims=True), x)
 
     def mean(self, x_params):
         """As `DiscretizedLogistic.mean`; later channels are given the means of those before.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vae.distributions.base import Likelihood, sum_event
+from keras_vae.distributions.base import Elementwise, Likelihood
 from keras_vae.distributions.categorical import Categorical
 from keras_vae.distributions.continuous import ContinuousBernoulli, HeteroscedasticNormal
 from keras_vae.distributions.counts import NegativeBinomial, Poisson
@@ -17,7 +17,7 @@ from keras_vae.lookup import lookup
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class Bernoulli(Likelihood):
+class Bernoulli(Elementwise):
     """log p(x|z) = Σ x · x_logits − softplus(x_logits), for binary x.
 
     For pixels that are 0 or 1. Grey values are not binary: binarize them, or use a density.
@@ -38,11 +38,10 @@ class Bernoulli(Likelihood):
         "or use a density (--likelihood normal, or likelihood='normal')"
     )
 
-    def log_prob(self, x, x_logits):
+    def log_density(self, x, x_logits):
         # softplus(a) = (a + |a|) / 2 − log sigmoid(|a|), without log1p, which no runtime has fast
         size = ops.abs(x_logits)
-        log_prob = (x - 0.5) * x_logits - 0.5 * size + ops.log(ops.sigmoid(size))
-        return self.total(log_prob, x)
+        return (x - 0.5) * x_logits - 0.5 * size + ops.log(ops.sigmoid(size))
 
     def mean(self, x_logits):
         return ops.sigmoid(x_logits)
@@ -56,7 +55,7 @@ class Bernoulli(Likelihood):
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class Normal(Likelihood):
+class Normal(Elementwise):
     """log p(x|z) = Σ log N(x; x_mean, scale²), with one scale, learned with the other weights.
 
     For grey images and real vectors. The learned scale weighs reconstruction against the KL
@@ -86,10 +85,10 @@ class Normal(Likelihood):
             (), name="log_scale", initializer=keras.initializers.Constant(math.log(scale))
         )
 
-    def log_prob(self, x, x_mean):
+    def log_density(self, x, x_mean):
         log_scale = ops.cast(self.log_scale, x_mean.dtype)
         standardized = (x - x_mean) * ops.exp(-log_scale)
-        return sum_event(-0.5 * (LOG_2PI + ops.square(standardized)) - log_scale, x)
+        return -0.5 * (LOG_2PI + ops.square(standardized)) - log_scale
 
     def mean(self, x_mean):
         return x_mean

@@ -44,7 +44,7 @@ class ImportanceEstimate(NamedTuple):
         return np.sqrt(variance / (num_samples - 1))
 
 
-def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=1024, label=None):
+def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=None, label=None):
     """log (1/K) Σ p(x, z_k) / q(z_k|x), with z_k drawn from q(z|x): nats per example, `(N,)`.
 
     The numbers of `vae.score(x, num_samples, seed)["log_likelihood"]`, with a progress bar on a
@@ -55,7 +55,7 @@ def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=1024, label=None
         x: `(N, *input_shape)`.
         num_samples: draws of z for each example, K: exactly so many are taken.
         seed: integer in [-2**63, 2**63).
-        batch_size: how many z are decoded at once.
+        batch_size: how many z are decoded at once; None: as many as are fast.
         label: for a conditional model, whose log p(x|y) it is: one, or one each, `(N,)`.
 
     Raises:
@@ -73,7 +73,7 @@ def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=1024, label=None
     return importance_sample(vae, x, num_samples, seed, batch_size, label).log_likelihood
 
 
-def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=1024, label=None):
+def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=None, label=None):
     """As `log_likelihood`, with its diagnostics: an `ImportanceEstimate`.
 
     Of each example the 3 √K largest weights are kept, and only while it is being computed.

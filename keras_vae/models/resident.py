@@ -105,9 +105,9 @@ class InPlace:
         """How many steps of `fit` are one call; 0 leaves all to Keras' own loop.
 
         It gets data that are no arrays or too large, several devices, `steps_per_epoch`, and what
-        `in_keras_loop` says. PyTorch takes the rest one by one, as many steps are no faster there.
-        TensorFlow and JAX leave more to Keras' loop: callbacks that look at batches, layers that
-        XLA cannot compile, and what was measured (`make bench`) to be as fast there:
+        `in_keras_loop` says. A callback that looks at batches sees each. PyTorch takes the rest in
+        place, whereas TensorFlow and JAX leave such callbacks to Keras' loop, and layers that XLA
+        cannot compile, and what was measured (`make bench`) to be as fast there:
 
         - convolutions on a CPU: beside such a step what surrounds it does not count, and XLA
           computes it more slowly than TensorFlow does without;
@@ -116,15 +116,18 @@ class InPlace:
         """
         if not self._may_be_resident(given):
             return 0
-        if train_steps.STEPS == 1:
-            return 1
         batch_size = given.get("batch_size") or 32
-        steps = math.ceil(len(given["x"]) / batch_size) * given.get("epochs", 1)
+        batches = math.ceil(len(given["x"]) / batch_size)
+        seen_by_callbacks = watched(given.get("callbacks") or [])
+        if train_steps.WORTH_COMPILING is None:
+            most = 1 if seen_by_callbacks else train_steps.STEPS
+            # Of a last call with fewer steps, Keras warns there that the data have run out.
+            return max(n for n in range(1, most + 1) if batches % n == 0)
         one_by_one = (
-            watched(given.get("callbacks") or [])
+            seen_by_callbacks
             or not all(layer.supports_jit for layer in self._flatten_layers())
             or (train_steps.on_cpu() and self.is_convolutional)
-            or steps < train_steps.WORTH_COMPILING
+            or batches * given.get("epochs", 1) < train_steps.WORTH_COMPILING
         )
         noise = self.objective.num_samples * batch_size * self.latent_dim
         return 0 if one_by_one else max(1, min(train_steps.STEPS, MAX_NOISE // noise))

@@ -1,6 +1,9 @@
 """Score: how well a model explains data, by importance sampling, in batches of bounded memory."""
 
+import itertools
 import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -8,11 +11,16 @@ from keras_vae import noise
 from keras_vae.models.guards import check_batch_size, checked_array
 from keras_vae.objectives import Densities
 
+ROWS, VALUES = 2048, 2**21
+"""The z decoded at once, and the numbers that the largest layer makes of them: at most so many.
+
+More were no faster on any backend, and convolutions slower: `make bench`."""
+
 
 class Scoring:
     """What a trained VAE says of how likely data are."""
 
-    def score(self, x, num_samples=100, seed=0, first=0, batch_size=256, label=None):
+    def score(self, x, num_samples=100, seed=0, first=0, batch_size=None, label=None):
         """How well the model explains each example: estimates from `num_samples` draws of z.
 
         The same seed gives the same numbers, here and in `scorer.onnx`: example i takes the noise
@@ -23,7 +31,7 @@ class Scoring:
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
             first: index of the first example, for data that are scored in parts.
-            batch_size: how many z are decoded at once.
+            batch_size: how many z are decoded at once; None: as many as are fast.
             label: for a conditional model, whose log p(x|y) it is: one, or one each, `(B,)`.
 
         Returns:
@@ -48,7 +56,7 @@ class Scoring:
         log_likelihood = log_w - np.log(num_samples)
         return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
 
-    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=256, label=None):
+    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=None, label=None):
         """What `score` sums up, one by one: `(rows, densities)`, at most `batch_size` draws each.
 
         `rows` is a slice of the examples and `densities` the `Densities`, in float64, of their
@@ -59,6 +67,7 @@ class Scoring:
         self.likelihood.check(x)
         labels = self.checked_labels(label, len(x))
         noise.check_score(len(x), num_samples, seed, first)
+        batch_size = self._rows_at_once if batch_size is None else batch_size
         check_batch_size(batch_size)
         size = max(1, batch_size // num_samples)  # examples at once
         chunks = math.ceil(num_samples * size / batch_size)  # of equal size: one shape to compile
@@ -67,21 +76,46 @@ class Scoring:
 
     def _scored(self, examples, num_samples, seed, first, size, draws):
         """The parts: `size` examples and `draws` draws for each, at once."""
-        starts = range(0, num_samples, draws)
-        run = self.program(self._densities, len(starts) * len(examples[0]), size)
-        for i in range(0, len(examples[0]), size):
-            x, *label = (array[i : i + size] for array in examples)
-            for start in starts:
-                count = min(draws, num_samples - start)
-                epsilon = noise.draws(seed, first + i, len(x), start, count, self.latent_dim)
-                columns = run(x, epsilon, *label)
-                densities = Densities(*(column.astype("float64") for column in columns))
-                yield slice(i, i + size), densities
+        count = len(examples[0])
+        starts = itertools.product(range(0, count, size), range(0, num_samples, draws))
+
+        def part(start):
+            i, k = start
+            end, more = min(i + size, count), min(draws, num_samples - k)
+            return slice(i, end), noise.draws(seed, first + i, end - i, k, more, self.latent_dim)
+
+        run = self.program(self._densities, count * math.ceil(num_samples / draws), size)
+        for rows, epsilon in ahead(part, starts):
+            x, *label = (array[rows] for array in examples)
+            columns = run(x, epsilon, *label)
+            yield rows, Densities(*(column.astype("float64") for column in columns))
+
+    @property
+    def _rows_at_once(self):
+        largest = max(math.prod(layer.output.shape[1:]) for layer in self.decoder.layers)
+        return max(1, min(ROWS, VALUES // largest))
 
     def _densities(self, x, epsilon, label=None):
         qz_x = self.posterior(x)
         z = self.draw(qz_x, epsilon)
         return self.densities(x, qz_x, z, label=self.one_hot(label))[0]
+
+
+def ahead(function, items):
+    """`function` of each item, in order, while what was given last is still being used.
+
+    Example:
+
+    >>> list(ahead(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+    items = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(function, item) for item in itertools.islice(items, 2))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(thread.submit(function, item) for item in itertools.islice(items, 1))
+            yield result
 
 
 def log_add(total, log_w):

@@ -8,11 +8,11 @@ import torch
 from keras_vae.models.train_steps.stateful import Stateful
 from keras_vae.models.train_steps.torch_graph import FusedAdam, Graphs
 
-STEPS = 1
+STEPS = 32
 """Steps of `fit` in one call, if many are better than one."""
 
-WORTH_COMPILING = 1
-"""Steps in all from which on that pays."""
+WORTH_COMPILING = None
+"""Nothing is compiled: one step by itself may be in place too."""
 
 
 def on_cpu():
@@ -51,13 +51,20 @@ class TrainStep(Stateful):
         self._trained = trained
         self.optimizer.build(self.trainable_variables)
         gradients, apply = Graphs(self._gradients, self), FusedAdam.of(self) or self._apply
-        self.train_function = lambda batches: self._step(self._rows(*batches), gradients, apply)
+
+        def steps(batches):
+            for batch in batches:
+                logs = self._step(self._rows(batch), gradients, apply)
+            return logs
+
+        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
+        self.train_function = steps
 
     def _rows(self, data):
         """x, y and the weights that `data` stand for: x may be rows of the resident one."""
         parts = keras.utils.unpack_x_y_sample_weight(data)
         x, *others = (p if p is None else keras.ops.convert_to_tensor(p) for p in parts)
-        return x if self.resident is None else self.resident.x[x], *others
+        return x if self.resident is None else self.resident.x.index_select(0, x), *others
 
     def _step(self, data, gradients, apply):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
