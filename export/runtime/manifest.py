@@ -32,16 +32,21 @@ def read(folder):
         raise ValueError(f"{path} was cut short or changed: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError(f"{path} does not describe a keras-vae bundle")
-    version = manifest.get("format_version")
+    check_version(path, manifest)
+    for name, fits in FIELDS.items():
+        if not fits(manifest.get(name)):
+            raise ValueError(f"{path} was cut short or changed: {name} is {manifest.get(name)!r}")
+    return manifest
+
+
+def check_version(path, about):
+    """Refuse a file that is, by what it says about itself, of another format version."""
+    version = about.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{path} has format version {version}, and this program reads version "
             f"{FORMAT_VERSION}: use the keras-vae that wrote it, or a newer one"
         )
-    for name, fits in FIELDS.items():
-        if not fits(manifest.get(name)):
-            raise ValueError(f"{path} was cut short or changed: {name} is {manifest.get(name)!r}")
-    return manifest
 
 
 def file_name(manifest, stem, precision):

@@ -1,11 +1,12 @@
 """An ONNX file of a bundle as an onnxruntime session."""
 
 import hashlib
+import json
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state
 
-from .manifest import METADATA, read_bytes
+from .manifest import METADATA, check_version, read_bytes
 
 CPU = "CPUExecutionProvider"
 ERRORS = tuple(
@@ -37,8 +38,10 @@ def load(path, entry, providers, shapes):
         session = onnxruntime.InferenceSession(data, _options(providers), providers=providers)
     except ERRORS as error:
         raise ValueError(f"{path} cannot be loaded: {' '.join(str(error).split())}") from error
-    if METADATA not in session.get_modelmeta().custom_metadata_map:
+    about = session.get_modelmeta().custom_metadata_map.get(METADATA)
+    if about is None:
         raise ValueError(f"{path} was not written by keras-vae: export the model again")
+    check_version(path, json.loads(about))
     found = {value.name: value.shape for value in session.get_inputs() + session.get_outputs()}
     for name, shape in shapes.items():
         if name not in found or tuple(found[name][1:]) != shape:

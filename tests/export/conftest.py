@@ -115,3 +115,16 @@ def error_line(capsys):
         return err.removeprefix("error: ").strip()
 
     return read
+
+
+@pytest.fixture
+def check_constants():
+    """That a graph holds each constant once, by whatever name; the defaults of inputs aside."""
+
+    def check(graph):
+        inputs = {value.name for value in graph.input}
+        tensors = [tensor for tensor in graph.initializer if tensor.name not in inputs]
+        arrays = [onnx.numpy_helper.to_array(tensor) for tensor in tensors]
+        assert len({(a.dtype, a.shape, a.tobytes()) for a in arrays}) == len(arrays)
+
+    return check

@@ -31,12 +31,16 @@ def test_changed_or_truncated_file_is_refused(bundle):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
-    [(b"not ONNX at all", r"sampler\.onnx cannot be loaded: .*"), (None, "not written by keras-v")],
+    ("old", "new", "message"),
+    [
+        (b"", b"not ONNX at all", r"sampler\.onnx cannot be loaded: .*"),
+        (runtime.METADATA.encode(), b"other_vae", "not written by keras-v"),
+        (b'"format_version": 1', b'"format_version": 2', r"sampler\.onnx has format version 2, an"),
+    ],
 )
-def test_foreign_onnx_file_is_refused(bundle, data, message):
+def test_foreign_onnx_file_is_refused(bundle, old, new, message):
     path = bundle / "sampler.onnx"
-    path.write_bytes(data or path.read_bytes().replace(runtime.METADATA.encode(), b"other_vae"))
+    path.write_bytes(path.read_bytes().replace(old, new) if old else new)
     entry = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     change_manifest(bundle, files={"sampler.onnx": entry})
     with pytest.raises(ValueError, match=message):

@@ -1,6 +1,7 @@
 """python -m export.runtime: pictures and arrays, from the command line to the file."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,6 +174,15 @@ def test_refusal_is_one_line(exported, tmp_path, error_line, arguments, message)
     assert status == 2
     assert message in error_line()
     assert not list(tmp_path.iterdir())
+
+
+def test_damaged_bundle_is_one_line_too(exported, tmp_path, error_line):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(exported, bundle)
+    (bundle / "sampler.onnx").write_bytes((exported / "sampler.onnx").read_bytes()[:1000])
+    assert cli.main([str(bundle), "--out", str(tmp_path / "samples.png")]) == 2
+    assert "was cut short or changed; copy or export it again" in error_line()
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_picture_that_would_not_fit_is_refused_and_the_array_is_not(
