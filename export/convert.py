@@ -255,4 +255,6 @@ def _take_zeros_as_they_are(graph):
     constants = {tensor.name for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Reshape" and node.input[1] not in constants:
-            node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
+            node.CopyFrom(
+                onnx.helper.make_node("Reshape", node.input, node.output, node.name, allowzero=1)
+            )

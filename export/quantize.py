@@ -50,7 +50,8 @@ def int8(parts):
     The scales of the activations are fixed beforehand, on samples of the prior. Dynamic
     quantization would take them from the batch: a sample would depend on those drawn with it.
     Layers that read `x` or `z` stay in float32, since nothing bounds these, and so do transposed
-    convolutions; their weights are stored in float16.
+    convolutions, as those to few outputs are (see `convolution`); their weights are stored in
+    float16.
 
     Args:
         parts: a `convert.Parts`; its prior is left as it is.
@@ -122,6 +123,7 @@ def _run(model, feeds):
 def _in_rows(feeds):
     for start in range(0, DRAWS, ROWS):
         rows = slice(start, start + ROWS)
+        # epsilon may have draws first: (K, B, latent_dim)
         yield {n: a[..., rows, :] if n == "epsilon" else a[rows] for n, a in feeds.items()}
 
 

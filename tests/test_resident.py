@@ -26,8 +26,7 @@ class EachBatch(keras.callbacks.Callback):
 
 @pytest.fixture(autouse=True)
 def worth_compiling(monkeypatch):
-    if train_steps.WORTH_COMPILING is not None:
-        monkeypatch.setattr(train_steps, "WORTH_COMPILING", 1)
+    monkeypatch.setattr(train_steps, "WORTH_COMPILING", 1)
 
 
 def weights(vae):
@@ -126,6 +125,20 @@ def test_calls_divide_an_epoch_and_a_callback_sees_each_step(digits):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         vae.fit(x, epochs=2, verbose=0)
+
+
+def test_what_is_computed_between_the_steps_of_a_second_fit_is_of_all_batches(digits):
+    vae, x, seen = mlp(), digits[:300], []
+
+    class Predicts(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((len(self.model.predict(x, verbose=0)), self.model.steps_per_execution))
+
+    vae.compile(keras.optimizers.Adam(0.0))
+    for _ in range(2):
+        logs = vae.fit(x, validation_data=(x,), callbacks=[Predicts()], verbose=0).history
+        assert logs["val_kl_loss"][0] == pytest.approx(logs["kl_loss"][0], rel=1e-5)
+    assert seen == [(300, 1)] * 2
 
 
 @MANY

@@ -192,3 +192,20 @@ def test_parts_are_bounded_and_have_two_shapes_at_most(vae, x, num_samples, batc
     assert sum(sizes) == num_samples * len(x)
     assert max(sizes) <= batch_size
     assert len(set(shapes)) <= 2
+
+
+def test_how_much_is_decoded_at_once_is_said_by_the_largest_layer(x):
+    """Layers of several outputs, of unknown sizes, and in models within the decoder count too."""
+    layers = keras.layers
+    encoder = keras_vae.VAE.from_architecture("mlp", (8, 8, 1), 2, seed=0).encoder
+
+    def at_once(body):
+        z = keras.Input((2,))
+        h = layers.Dense(64)(layers.Flatten()(body(z)))
+        return keras_vae.VAE(encoder, keras.Model(z, layers.Reshape((8, 8, 1))(h)))._rows_at_once()
+
+    wide = keras.Sequential([keras.Input((2,)), layers.Dense(2**16), layers.Dense(4)])
+    states = layers.GRU(4, return_state=True)
+    assert at_once(wide) == 32
+    assert at_once(lambda z: states(layers.Reshape((2, 1))(z))[1]) == 2048
+    assert at_once(lambda z: layers.Dense(2**20)(z)[:, :4]) == 2

@@ -231,8 +231,8 @@ class OnnxVAE:
 
     def _share(self, count, most=None):
         """The size of chunks that keep every worker busy, at most `most`: equal shares of all."""
-        rounds = -(-count // (self._workers * (most or self.chunk)))
-        return max(1, -(-count // (self._workers * rounds))) if count else 1
+        rounds = max(1, -(-count // (self._workers * (most or self.chunk))))
+        return max(1, -(-count // (self._workers * rounds)))
 
     def _chunks(self, count, size=None):
         size = size or self.chunk

@@ -55,7 +55,7 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         """A draw of x from p(x|z): `(..., *event)`. `seed` is an integer or a SeedGenerator."""
 
     def in_support(self, x):
-        """Which entries of `x` have a density; of the others the logarithm is −inf."""
+        """Which entries of `x`, of as many axes, have a density; of the others the log is −inf."""
         return ops.isfinite(x)
 
     def total(self, log_density, x):

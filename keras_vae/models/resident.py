@@ -105,9 +105,10 @@ class InPlace:
         """How many steps of `fit` are one call; 0 leaves all to Keras' own loop.
 
         It gets data that are no arrays or too large, several devices, `steps_per_epoch`, and what
-        `in_keras_loop` says. A callback that looks at batches sees each. PyTorch takes the rest in
-        place, whereas TensorFlow and JAX leave such callbacks to Keras' loop, and layers that XLA
-        cannot compile, and what was measured (`make bench`) to be as fast there:
+        `in_keras_loop` says. PyTorch takes the rest in place: as many steps a call as divide an
+        epoch, one if a callback looks at batches. TensorFlow and JAX leave such callbacks to
+        Keras' loop too, and layers that XLA cannot compile, and what was measured (`make bench`)
+        to be as fast there:
 
         - convolutions on a CPU: beside such a step what surrounds it does not count, and XLA
           computes it more slowly than TensorFlow does without;
@@ -119,7 +120,8 @@ class InPlace:
         batch_size = given.get("batch_size") or 32
         batches = math.ceil(len(given["x"]) / batch_size)
         seen_by_callbacks = watched(given.get("callbacks") or [])
-        if train_steps.WORTH_COMPILING is None:
+        if not train_steps.COMPILES:
+            batches = min(batches, keras.config.max_steps_per_epoch() or batches)
             most = 1 if seen_by_callbacks else train_steps.STEPS
             # Of a last call with fewer steps, Keras warns there that the data have run out.
             return max(n for n in range(1, most + 1) if batches % n == 0)

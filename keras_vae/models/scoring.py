@@ -5,6 +5,7 @@ import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 
 from keras_vae import noise
@@ -12,9 +13,9 @@ from keras_vae.models.guards import check_batch_size, checked_array
 from keras_vae.objectives import Densities
 
 ROWS, VALUES = 2048, 2**21
-"""The z decoded at once, and the numbers that the largest layer makes of them: at most so many.
+"""The z decoded at once, and the numbers that the largest layer makes of them, at most.
 
-More were no faster on any backend, and convolutions slower: `make bench`."""
+More were no faster on any backend, and of convolutions slower."""
 
 
 class Scoring:
@@ -67,7 +68,7 @@ class Scoring:
         self.likelihood.check(x)
         labels = self.checked_labels(label, len(x))
         noise.check_score(len(x), num_samples, seed, first)
-        batch_size = self._rows_at_once if batch_size is None else batch_size
+        batch_size = self._rows_at_once() if batch_size is None else batch_size
         check_batch_size(batch_size)
         size = max(1, batch_size // num_samples)  # examples at once
         chunks = math.ceil(num_samples * size / batch_size)  # of equal size: one shape to compile
@@ -81,8 +82,8 @@ class Scoring:
 
         def part(start):
             i, k = start
-            end, more = min(i + size, count), min(draws, num_samples - k)
-            return slice(i, end), noise.draws(seed, first + i, end - i, k, more, self.latent_dim)
+            x, z = min(size, count - i), min(draws, num_samples - k)
+            return slice(i, i + x), noise.draws(seed, first + i, x, k, z, self.latent_dim)
 
         run = self.program(self._densities, count * math.ceil(num_samples / draws), size)
         for rows, epsilon in ahead(part, starts):
@@ -90,9 +91,11 @@ class Scoring:
             columns = run(x, epsilon, *label)
             yield rows, Densities(*(column.astype("float64") for column in columns))
 
-    @property
     def _rows_at_once(self):
-        largest = max(math.prod(layer.output.shape[1:]) for layer in self.decoder.layers)
+        """How many z to decode at once, by the largest layer of the decoder and of models in it."""
+        outputs = [getattr(layer, "output", []) for layer in self.decoder._flatten_layers()]
+        shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
+        largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
         return max(1, min(ROWS, VALUES // largest))
 
     def _densities(self, x, epsilon, label=None):
@@ -102,7 +105,7 @@ class Scoring:
 
 
 def ahead(function, items):
-    """`function` of each item, in order, while what was given last is still being used.
+    """`function` of each item, in order; a thread computes two ahead of the one in use.
 
     Example:
 
@@ -112,10 +115,13 @@ def ahead(function, items):
     items = iter(items)
     with ThreadPoolExecutor(1) as thread:
         waiting = deque(thread.submit(function, item) for item in itertools.islice(items, 2))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(thread.submit(function, item) for item in itertools.islice(items, 1))
-            yield result
+        try:
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(thread.submit(function, item) for item in itertools.islice(items, 1))
+                yield result
+        finally:
+            thread.shutdown(cancel_futures=True)
 
 
 def log_add(total, log_w):

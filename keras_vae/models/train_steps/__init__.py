@@ -15,10 +15,12 @@ if keras.config.backend() not in BACKENDS:
 step = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 TrainStep, memory_errors = step.TrainStep, step.memory_errors
 compiled, COMPILED_FROM = step.compiled, step.COMPILED_FROM
-STEPS, WORTH_COMPILING, on_cpu = step.STEPS, step.WORTH_COMPILING, step.on_cpu
+STEPS, COMPILES, WORTH_COMPILING = step.STEPS, step.COMPILES, step.WORTH_COMPILING
+on_cpu = step.on_cpu
 
 __all__ = [
     "COMPILED_FROM",
+    "COMPILES",
     "STEPS",
     "WORTH_COMPILING",
     "TrainStep",

@@ -10,6 +10,9 @@ import keras
 from keras_vae.models.train_steps.batches import next_batches
 from keras_vae.models.train_steps.jax_convolution import adjoint_gradients
 
+COMPILES = True
+"""Whether the steps of one call are compiled, all together."""
+
 STEPS = 32
 """Steps of `fit` in one call, if many are better than one."""
 

@@ -9,6 +9,9 @@ from keras import ops
 from keras_vae.models.train_steps.batches import next_batches
 from keras_vae.models.train_steps.stateful import Stateful
 
+COMPILES = True
+"""Whether the steps of one call are compiled, all together."""
+
 STEPS = 32
 """Steps of `fit` in one call, if many are better than one."""
 

@@ -8,11 +8,14 @@ import torch
 from keras_vae.models.train_steps.stateful import Stateful
 from keras_vae.models.train_steps.torch_graph import FusedAdam, Graphs
 
-STEPS = 32
-"""Steps of `fit` in one call, if many are better than one."""
+COMPILES = False
+"""Whether the steps of one call are compiled; here each is a graph of its own."""
 
-WORTH_COMPILING = None
-"""Nothing is compiled: one step by itself may be in place too."""
+STEPS = 32
+"""Steps of `fit` in one call at most: what Keras does between calls takes as long as a tenth."""
+
+WORTH_COMPILING = 0
+"""Steps in all from which on compiling them saves time: none are."""
 
 
 def on_cpu():
@@ -45,6 +48,7 @@ class TrainStep(Stateful):
         if self.in_keras_loop:
             super().make_train_function(force)
             return
+        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
         trained = tuple(map(id, self.trainable_variables))
         if self.train_function is not None and not force and trained == self._trained:
             return
@@ -57,7 +61,6 @@ class TrainStep(Stateful):
                 logs = self._step(self._rows(batch), gradients, apply)
             return logs
 
-        self.steps_per_execution = 1  # of all but the iterator that `fit` has made
         self.train_function = steps
 
     def _rows(self, data):

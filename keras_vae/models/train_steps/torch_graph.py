@@ -37,7 +37,8 @@ class Graphs:
         before = [v.value.detach().clone() for v in variables]
         try:
             graph = make_fx(lambda *tensors: self.function(*tensors))(*tensors)
-            simplify(graph)
+            graph.graph.eliminate_dead_code()
+            graph.recompile()
         except RuntimeError:  # what PyTorch raises for a number that Python asks for
             graph = None
         random = False
@@ -46,28 +47,6 @@ class Graphs:
             random = random or (is_seed and not torch.equal(variable.value, value))
             variable.assign(value)
         return None if random else graph
-
-
-def simplify(module):
-    """Takes out of a graph what does nothing there, and adds biases inside of the products."""
-    aten, graph = torch.ops.aten, module.graph
-    for node in graph.nodes:
-        if node.target in (aten.detach.default, aten.lift_fresh_copy.default):
-            node.replace_all_uses_with(node.args[0])
-        elif node.target is aten.add.Tensor and not node.kwargs:
-            product, bias = node.args
-            if is_bias(module, bias) and is_product(product) and len(product.users) == 1:
-                node.target, node.args = aten.addmm.default, (bias, *product.args)
-    graph.eliminate_dead_code()
-    module.recompile()
-
-
-def is_product(node):
-    return getattr(node, "target", None) is torch.ops.aten.mm.default
-
-
-def is_bias(module, node):
-    return getattr(node, "op", None) == "get_attr" and getattr(module, node.target).ndim == 1
 
 
 class FusedAdam:
