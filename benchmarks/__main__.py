@@ -26,7 +26,7 @@ def main():
         prog="python -m benchmarks", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between them")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="see that all runs; write nothing")
     parser.add_argument("--data-dir", help="folder of mnist.npz; simulated images if not given")
     parser.add_argument("--pythae", default=Options.pythae, help="the Python that has pythae")

@@ -80,7 +80,7 @@ class Options:
     JSON can hold) and its Markdown.
     """
 
-    rounds: int = 3
+    rounds: int = 2
     """How often each contender is run."""
     quick: bool = False
     """Whether it is only to be seen that everything runs: the smallest sizes."""
