@@ -27,8 +27,8 @@ def scorer(parts):
     Returns:
         An `onnx.ModelProto`; inputs `x` (batch, *input_shape), float32, of a conditional model
         `label` (batch,), int64, and the int64 scalars `num_samples`, `seed` and `first`, the index
-        of the first example, which is 0 where it is not given; outputs (batch,), float32, as
-        `keras_vae.VAE.score` defines them.
+        of the first example, which is 0 where it is not given, or cannot be (see `sampler`);
+        outputs (batch,), float32, as `keras_vae.VAE.score` defines them.
 
     Example:
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from keras_vae import noise
 from keras_vae.models.guards import check_batch_size, checked_array
+from keras_vae.models.train_steps import VALUES
 from keras_vae.objectives import Densities
 
-ROWS, VALUES = 2048, 2**21
-"""The z decoded at once, and the numbers that the largest layer makes of them, at most.
-
-More were no faster on any backend, and of convolutions slower."""
+ROWS = 2048
+"""The z decoded at once, at most: more were no faster on any backend."""
 
 
 class Scoring:

@@ -14,7 +14,7 @@ if keras.config.backend() not in BACKENDS:
 
 step = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 TrainStep, memory_errors = step.TrainStep, step.memory_errors
-compiled, COMPILED_FROM = step.compiled, step.COMPILED_FROM
+compiled, COMPILED_FROM, VALUES = step.compiled, step.COMPILED_FROM, step.VALUES
 STEPS, COMPILES, WORTH_COMPILING = step.STEPS, step.COMPILES, step.WORTH_COMPILING
 on_cpu = step.on_cpu
 
@@ -22,6 +22,7 @@ __all__ = [
     "COMPILED_FROM",
     "COMPILES",
     "STEPS",
+    "VALUES",
     "WORTH_COMPILING",
     "TrainStep",
     "compiled",

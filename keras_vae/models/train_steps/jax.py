@@ -16,6 +16,9 @@ COMPILES = True
 STEPS = 32
 """Steps of `fit` in one call, if many are better than one."""
 
+VALUES = 2**21
+"""Numbers that the largest layer makes at once in scoring: of a convolution more are no faster."""
+
 WORTH_COMPILING = 1
 """Steps in all from which on it pays: one step is compiled in any case."""
 

@@ -15,6 +15,9 @@ COMPILES = True
 STEPS = 32
 """Steps of `fit` in one call, if many are better than one."""
 
+VALUES = 2**24
+"""Numbers that the largest layer makes at once in scoring: of a convolution more are no faster."""
+
 WORTH_COMPILING = 1000
 """Steps in all from which on XLA saves more time than it takes to compile them."""
 

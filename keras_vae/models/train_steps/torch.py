@@ -14,6 +14,9 @@ COMPILES = False
 STEPS = 32
 """Steps of `fit` in one call at most: what Keras does between calls takes as long as a tenth."""
 
+VALUES = 2**23
+"""Numbers that the largest layer makes at once in scoring: of a convolution more are no faster."""
+
 WORTH_COMPILING = 0
 """Steps in all from which on compiling them saves time: none are."""
 
