@@ -1,4 +1,4 @@
-"""The bundle by onnxruntime: `OnnxVAE.sample`, or a plain session with onnxruntime's own defaults.
+"""The bundle by onnxruntime: `OnnxVAE.sample`, or a plain session with onnxruntime's own threads.
 
 `--plain`: of sampler.onnx; `--decoder`: of decoder.onnx, fed with z that is there already.
 """
@@ -8,6 +8,7 @@ import onnxruntime
 
 from benchmarks.contenders.sample_clock import LATENT_DIM, options, report
 from export.runtime import OnnxVAE
+from export.runtime.pool import cores
 
 
 def main():
@@ -35,8 +36,10 @@ def decoder(case, folder):
 
 
 def session(path):
-    """With the number of threads that onnxruntime takes by itself."""
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    """With a thread for each core: by itself onnxruntime takes those too that it may not use."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores()
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def request(count):
