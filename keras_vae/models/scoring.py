@@ -111,16 +111,15 @@ def ahead(function, items):
     >>> list(ahead(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    items = iter(items)
-    with ThreadPoolExecutor(1) as thread:
+    items, thread = iter(items), ThreadPoolExecutor(1)
+    try:
         waiting = deque(thread.submit(function, item) for item in itertools.islice(items, 2))
-        try:
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(thread.submit(function, item) for item in itertools.islice(items, 1))
-                yield result
-        finally:
-            thread.shutdown(cancel_futures=True)
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(thread.submit(function, item) for item in itertools.islice(items, 1))
+            yield result
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def log_add(total, log_w):
