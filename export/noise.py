@@ -14,89 +14,97 @@ from keras_vae import noise
 
 def latent(seed, first, count, latent_dim):
     """`noise.latent` as a graph: float32, (count, latent_dim)."""
-    low, high = (_column(word) for word in split(_range(first, count)))
-    return _entries(split(seed), low, high, latent_dim)
+    low, high = (_column(word) for word in split_index(_range(first, count)))
+    return _entries(split(seed), low, high, latent_dim, runtime_powers(seed))
 
 
 def component(seed, first, count):
     """`noise.component` as a graph: float32, (count,)."""
-    low, high = split(_range(first, count))
-    position = op.add(op.mul(high, const(noise.HIGH_INDEX)), const(noise.COMPONENT))
-    return uniform(words(split(seed), low, position)[0])
+    pair = _words_of(seed, first, count, noise.COMPONENT)
+    return uniform(_word(pair, 0), runtime_powers(seed))
 
 
 def example_keys(seed, first, count):
     """The keys of the seeds that `count` given examples have: two int32 tensors, (count,)."""
-    low, high = split(_range(first, count))
-    position = op.add(op.mul(high, const(noise.HIGH_INDEX)), const(noise.EXAMPLE))
-    return words(split(seed), low, position)
+    pair = _words_of(seed, first, count, noise.EXAMPLE)
+    return _word(pair, 0), _word(pair, 1)
 
 
-def draws(keys, index, latent_dim):
+def draws(seed, keys, index, latent_dim):
     """`noise.draws` as a graph, of draws `index` < 2^31: float32, (K, B, latent_dim).
 
     Args:
+        seed: that of `keys`.
         keys: `example_keys`, (B,) each.
         index: int32, (K,).
     """
     keys = [_column(key) for key in keys]  # (B, 1) each
-    return _entries(keys, _column(_column(index)), const(0), latent_dim)
+    index = _column(_column(index))
+    return _entries(keys, index, const(0), latent_dim, runtime_powers(seed))
 
 
-def words(keys, low, high):
-    """Threefry-2x32 of the counter (low, high): two int32 tensors."""
+def words(keys, low, high, powers):
+    """Threefry-2x32 of the counter (low, high): its two words as one int32 tensor, (2, ...)."""
     keys = (*keys, op.bitwise_xor(op.bitwise_xor(*keys), const(noise.PARITY)))
     x0, x1 = op.add(low, keys[0]), op.add(high, keys[1])
     for s in range(1, 6):
         for r in noise.ROTATIONS[(s - 1) % 2]:
             x0 = op.add(x0, x1)
-            x1 = op.bitwise_xor(rotate_left(x1, r), x0)
-            x0, x1 = fence(x0), fence(x1)
+            x1 = op.bitwise_xor(rotate_left(x1, r, powers), x0)
         x0 = op.add(x0, keys[s % 3])
-        x1 = op.add(op.add(x1, keys[(s + 1) % 3]), const(s))
-    return x0, x1
+        x1 = op.add(x1, op.add(keys[(s + 1) % 3], const(s)))
+    pair = [op.unsqueeze(x, op.const(np.array([0]))) for x in (x0, x1)]
+    return op.concat(pair, axis=0)
 
 
-def uniform(word):
+def uniform(word, powers):
     """Words to numbers of (0, 1): (floor(word / 2^9) + 1/2) / 2^23, exact in float32."""
-    steps = op.cast(shift_right(word, 9), to=np.float32)
+    steps = op.cast(shift_right(word, 9, powers), to=np.float32)
     return op.mul(op.add(steps, op.const(np.float32(0.5))), op.const(np.float32(2**-23)))
 
 
-def normal(word):
+def normal(word, powers):
     """Words to standard normal numbers: a sum of two values of the table, times 1/sqrt(2)."""
     table = op.const(noise.table())
-    parts = (op.bitwise_and(word, const(0xFFFF)), shift_right(word, 16))
+    parts = (op.bitwise_and(word, const(0xFFFF)), shift_right(word, 16, powers))
     return op.mul(op.add(*(op.gather(table, p) for p in parts)), op.const(noise.SQRT_HALF))
 
 
 def split(x):
-    """The low and the high 32 bits of int64 as int32, by way of four parts of 16 bits."""
-    parts = []
-    for _ in range(4):
-        part = op.bitwise_and(x, op.const(np.int64(0xFFFF)))
-        x = op.div(op.sub(x, part), op.const(np.int64(0x10000)))
-        parts.append(op.cast(part, to=np.int32))
-    low, high = (op.add(a, op.mul(b, const(0x10000))) for a, b in (parts[:2], parts[2:]))
-    return low, high
+    """The low and the high 32 bits of int64 as int32."""
+    a, b, c, d = _parts(x, 4)
+    return _join(a, b), _join(c, d)
 
 
-def rotate_left(x, r):
-    return op.bitwise_or(op.mul(x, const(2**r)), shift_right(x, 32 - r))
+def split_index(x):
+    """As `split`, of 0 <= x < 2^44, whose third part is all its high bits."""
+    a, b, high = _parts(x, 3)
+    return _join(a, b), high
 
 
-def shift_right(x, k):
+def runtime_powers(seed):
+    """2^0 ... 2^31 in int32, (1,) each, which no runtime can tell to be constants.
+
+    With constants instead, tract (0.23) takes time exponential in the rounds: from a product with
+    one it infers a "region of interest", and these join wherever a number is used twice.
+    """
+    zero = op.cast(op.bitwise_xor(seed, seed), to=np.int32)
+    powers = (1 << np.arange(32, dtype=np.uint64)).astype(np.uint32).view(np.int32)
+    return op.split(op.add(op.const(powers), zero), num_outputs=32)
+
+
+def rotate_left(x, r, powers):
+    # A sum, of numbers that share no bit: onnxruntime is slower at a bitwise or.
+    return op.add(op.mul(x, powers[r]), shift_right(x, 32 - r, powers))
+
+
+def shift_right(x, k, powers):
     """Logical shift; each quotient is of at most 24 significant bits, so exact in float32 too."""
     if k < 8:
-        low = op.div(op.bitwise_and(x, const(0x10000 - 2**k)), const(2**k))
-        return op.bitwise_or(op.mul(shift_right(x, 16), const(2 ** (16 - k))), low)
-    quotient = op.div(op.bitwise_and(x, const(2**32 - 2**k)), const(2**k))
+        low = op.div(op.bitwise_and(x, const(0x10000 - 2**k)), powers[k])
+        return op.add(op.mul(shift_right(x, 16, powers), powers[16 - k]), low)
+    quotient = op.div(op.bitwise_and(x, const(2**32 - 2**k)), powers[k])
     return op.bitwise_and(quotient, const(2 ** (32 - k) - 1))
-
-
-def fence(x):
-    """x itself, behind a Gather: tract's analysis of a chain without one takes exponential time."""
-    return op.gather(op.unsqueeze(x, op.const(np.array([0]))), op.const(np.int64(0)), axis=0)
 
 
 def const(word):
@@ -104,21 +112,54 @@ def const(word):
     return op.const(np.array(word, np.uint32).view(np.int32)[()])
 
 
-def _entries(keys, low, high, latent_dim):
+def _words_of(seed, first, count, position):
+    """The words that `count` indices have at one position: (2, count)."""
+    low, high = split_index(_range(first, count))
+    return words(split(seed), low, _counter(high, const(position)), runtime_powers(seed))
+
+
+def _entries(keys, low, high, latent_dim, powers):
     """The latent noise of the index (low, high) under the keys: (..., 1) → (..., latent_dim)."""
-    position = np.arange((latent_dim + 1) // 2, dtype=np.int32)
-    counter = op.add(op.mul(high, const(noise.HIGH_INDEX)), op.const(position))
-    pair = [_column(normal(w)) for w in words(keys, low, counter)]
-    pairs = op.concat(pair, axis=-1)  # (..., positions, 2)
-    kept = len(pairs.unwrap_tensor().shape) - 2
-    shape = np.array([0] * kept + [2 * len(position)])  # 0: as it was
+    positions = np.arange((latent_dim + 1) // 2, dtype=np.int32)
+    counter = low, _counter(high, op.const(positions))
+    pair = normal(words(keys, *counter, powers), powers)  # (2, ..., positions)
+    rank = len(pair.unwrap_tensor().shape)
+    pairs = op.transpose(pair, perm=[*range(1, rank), 0])
+    shape = np.array([0] * (rank - 2) + [2 * len(positions)])  # 0: as it was
+    entries = op.reshape(pairs, op.const(shape))
+    if latent_dim == 2 * len(positions):
+        return entries
     start, end = (op.const(np.array([at])) for at in (0, latent_dim))
-    return op.slice(op.reshape(pairs, op.const(shape)), start, end, op.const(np.array([-1])))
+    return op.slice(entries, start, end, op.const(np.array([-1])))
+
+
+def _counter(high, position):
+    """The second word of the counter."""
+    return op.add(op.mul(high, const(noise.HIGH_INDEX)), position)
 
 
 def _range(first, count):
     zero, one = op.const(np.int64(0)), op.const(np.int64(1))
     return op.add(first, op.range(zero, count, one))
+
+
+def _parts(x, count):
+    """int64 in parts of 16 bits as int32, the least first; the last is all that remains."""
+    parts = []
+    for _ in range(count - 1):
+        parts.append(op.bitwise_and(x, op.const(np.int64(0xFFFF))))
+        x = op.div(op.sub(x, parts[-1]), op.const(np.int64(0x10000)))
+    return [op.cast(part, to=np.int32) for part in (*parts, x)]
+
+
+def _join(low, high):
+    """16 bits each to 32."""
+    return op.add(low, op.mul(high, const(0x10000)))
+
+
+def _word(pair, number):
+    """One word of `words`, without their axis."""
+    return op.gather(pair, op.const(np.int64(number)), axis=0)
 
 
 def _column(x):

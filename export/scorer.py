@@ -71,7 +71,7 @@ def _totals(parts, given, num_samples, seed, first):
         start = op.mul(op.squeeze(step), at_once)
         end = op.min([op.add(start, at_once), num_samples])
         index = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
-        epsilon = noise.draws(keys, index, parts.latent_dim)  # (K, B, latent_dim)
+        epsilon = noise.draws(seed, keys, index, parts.latent_dim)  # (K, B, latent_dim)
         draws = op.cast(op.sub(end, start), to=np.float32)
         return go_on, *_add(totals, draws, **log_densities(**examples, epsilon=epsilon))
 
