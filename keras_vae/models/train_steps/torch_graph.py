@@ -37,8 +37,7 @@ class Graphs:
         before = [v.value.detach().clone() for v in variables]
         try:
             graph = make_fx(lambda *tensors: self.function(*tensors))(*tensors)
-            graph.graph.eliminate_dead_code()
-            graph.recompile()
+            drop_copies(graph)
         except RuntimeError:  # what PyTorch raises for a number that Python asks for
             graph = None
         random = False
@@ -47,6 +46,15 @@ class Graphs:
             random = random or (is_seed and not torch.equal(variable.value, value))
             variable.assign(value)
         return None if random else graph
+
+
+def drop_copies(graph):
+    """Takes out what only matters where gradients are recorded, or where constants are changed."""
+    for node in graph.graph.nodes:
+        if node.target in (torch.ops.aten.detach.default, torch.ops.aten.lift_fresh_copy.default):
+            node.replace_all_uses_with(node.args[0])
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
 
 
 class FusedAdam:
