@@ -74,7 +74,8 @@ def words(seed, index, position):
         _low(index),
         _high(index) * np.uint32(HIGH_INDEX) + np.asarray(position).astype(np.uint32),
     )
-    return np.stack(threefry((_low(seed), _high(seed)), counter), axis=-1)
+    pair = threefry((_low(seed), _high(seed)), counter)
+    return np.stack(np.broadcast_arrays(*pair), axis=-1)
 
 
 def uniform(seed, index, position):
@@ -134,9 +135,21 @@ def draws(seed, first, count, start, num_samples, latent_dim):
     >>> draws(7, first=2, count=3, start=0, num_samples=4, latent_dim=5).shape
     (4, 3, 5)
     """
-    low, high = words(seed, _range(first, count), EXAMPLE).astype(np.uint64).T
+    low, high = (key.astype(np.uint64) for key in example_keys(seed, first, count))
     seeds = low | high << np.uint64(32)
     return _entries(seeds, _range(start, num_samples)[:, None], latent_dim)
+
+
+def example_keys(seed, first, count):
+    """The low and the high 32 bits of the seeds that given examples have: uint32, `(count,)` each.
+
+    Example:
+
+    >>> low, high = example_keys(7, first=2, count=3)
+    >>> low.shape, high.dtype
+    ((3,), dtype('uint32'))
+    """
+    return tuple(words(seed, _range(first, count), EXAMPLE).T)
 
 
 def _entries(seed, index, latent_dim):
@@ -163,7 +176,7 @@ def threefry(key, counter):
                 x0 = x0 + x1
                 x1 = (x1 << np.uint32(r) | x1 >> np.uint32(32 - r)) ^ x0
             x0, x1 = x0 + keys[s % 3], x1 + keys[(s + 1) % 3] + np.uint32(s)
-    return np.broadcast_arrays(x0, x1)
+    return x0, x1
 
 
 @functools.cache

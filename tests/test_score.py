@@ -12,7 +12,7 @@ import scipy.special
 import keras_vae
 from keras_vae import noise
 from keras_vae.distributions import likelihoods
-from keras_vae.models import train_steps
+from keras_vae.models import fused_noise, scoring, train_steps
 
 SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
 
@@ -195,6 +195,26 @@ def test_parts_are_bounded_and_have_two_shapes_at_most(vae, x, num_samples, batc
     assert len(set(shapes)) <= 2
 
 
+@pytest.mark.only_on("jax")
+@pytest.mark.parametrize("latent_dim", [1, 2, 3, 50])
+def test_compiled_noise_is_the_same_to_the_bit(latent_dim):
+    arguments = (-5, 2**33, 3, 2**31 - 7, 6, latent_dim)
+    compiled = keras.ops.convert_to_numpy(
+        fused_noise.draws(fused_noise.WORTH_COMPILING)(*arguments)
+    )
+    expected = noise.draws(*arguments)
+    assert fused_noise.draws(0) is noise.draws
+    np.testing.assert_array_equal(compiled.view("uint32"), expected.view("uint32"))
+
+
+@pytest.mark.only_on("jax")
+def test_scores_are_the_same_by_compiled_noise(vae, x, monkeypatch):
+    expected = vae.score(x, num_samples=30, seed=4, first=2)
+    monkeypatch.setattr(fused_noise, "WORTH_COMPILING", 0)
+    for name, values in vae.score(x, num_samples=30, seed=4, first=2).items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
 def test_how_much_is_decoded_at_once_is_said_by_the_largest_layer(x):
     """Layers of several outputs, of unknown sizes, and in models within the decoder count too."""
     layers = keras.layers
@@ -208,5 +228,5 @@ def test_how_much_is_decoded_at_once_is_said_by_the_largest_layer(x):
     wide = keras.Sequential([keras.Input((2,)), layers.Dense(2**16), layers.Dense(4)])
     states = layers.GRU(4, return_state=True)
     assert at_once(wide) == train_steps.VALUES // 2**16
-    assert at_once(lambda z: states(layers.Reshape((2, 1))(z))[1]) == 2048
+    assert at_once(lambda z: states(layers.Reshape((2, 1))(z))[1]) == scoring.ROWS
     assert at_once(lambda z: layers.Dense(2**20)(z)[:, :4]) == train_steps.VALUES // 2**20

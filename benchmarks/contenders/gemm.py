@@ -3,7 +3,7 @@
 Of each layer the forward product and the two of the backward pass, but for the first layer, whose
 input needs no gradient. Of the MLP these very products are computed; a convolution is no product
 of large matrices, and its arithmetic is counted at the rate of a product of two of 1024 × 1024. By
-NumPy's library or, with `--torch`, by PyTorch's.
+NumPy's library or, with `--torch`, by PyTorch's. With `--decoder` those of decoding alone.
 """
 
 import json
@@ -13,8 +13,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.contenders.common import options
+from benchmarks.contenders.common import LATENT_DIM, options
 
+DRAWS = 2000  # decoded at once
 # Of each layer: rows for one example, inputs, outputs.
 LAYERS = {
     "mlp": (
@@ -44,6 +45,14 @@ def products(case, batch):
             yield gradient, w.T
 
 
+def decoding(case, draws=DRAWS):
+    """Those of the decoder, forward: it begins where the inputs are the entries of z."""
+    start = [inputs for _, inputs, _ in LAYERS[case]].index(LATENT_DIM[case])
+    draw = partial(np.random.default_rng(0).standard_normal, dtype="float32")
+    for rows, inputs, outputs in LAYERS[case][start:]:
+        yield draw((draws * rows, inputs)), draw((inputs, outputs))
+
+
 def by_numpy(pairs):
     """A function that computes the products, into memory that is there."""
     pairs = [(a, b, np.empty((len(a), b.shape[1]), "float32")) for a, b in pairs]
@@ -71,12 +80,16 @@ def seconds(step, least=2.0):
 
 
 def main():
-    """Prints how many examples a second the products alone allow."""
-    chosen = options("--torch")
-    needed = flops(products(chosen.case, chosen.batch))
-    pairs = list(products(chosen.case, chosen.batch) if chosen.case == "mlp" else square())
+    """Prints how many examples, or draws, a second the products alone allow."""
+    chosen = options("--torch", "--decoder")
+    if chosen.decoder:
+        unit, count, wanted = "draws", DRAWS, decoding(chosen.case)
+    else:
+        unit, count, wanted = "examples", chosen.batch, products(chosen.case, chosen.batch)
+    wanted = list(wanted)
+    pairs = wanted if chosen.case == "mlp" else square()
     rate = flops(pairs) / seconds((by_torch if chosen.torch else by_numpy)(pairs))
-    result = {"examples_per_second": chosen.batch * rate / needed, "gigaflops": rate / 1e9}
+    result = {f"{unit}_per_second": count * rate / flops(wanted), "gigaflops": rate / 1e9}
     print(json.dumps(result))
 
 

@@ -34,3 +34,11 @@ def contender(name, module, *arguments, **more):
     """One of `benchmarks.contenders`, with Keras, if it takes it, on TensorFlow."""
     env = {"KERAS_BACKEND": "tensorflow"}
     return Contender(name, f"benchmarks.contenders.{module}", arguments, env, **more)
+
+
+def products_alone(*arguments):
+    """The products of matrices and nothing else, by two libraries."""
+    return [
+        contender("products alone, NumPy", "gemm", *arguments),
+        contender("products alone, PyTorch", "gemm", *arguments, "--torch"),
+    ]

@@ -1,7 +1,7 @@
 """Importance samples a second of log p(x), K = 5000."""
 
 from benchmarks.harness import run_once, table
-from benchmarks.speed.common import contender, images, on_backends
+from benchmarks.speed.common import contender, images, on_backends, products_alone
 
 TITLE = "Evaluation: importance samples, K = 5000"
 BASELINE = "pythae, get_nll"
@@ -37,6 +37,7 @@ def contenders(options, *arguments):
         contender(BASELINE, "score_pythae", *arguments, python=options.pythae),
         contender(f"{BASELINE} of 1000", "score_pythae", *large, python=options.pythae),
         contender("loop, PyTorch", "score_torch", *arguments),
+        *products_alone(*arguments, "--decoder"),
     ]
 
 
@@ -44,4 +45,5 @@ NOTE = """\
 The same call twice; the second counts, and compilation is what the first took more. The weights of
 the MLP are the same for all, and so is log p(x) but for the draws; those of the conv model are each
 package's own at the start. pythae decodes 100 draws at once by default, and 1000 in the other row;
-its `get_nll` is called without gradients."""
+its `get_nll` is called without gradients. The products alone are those of decoding, 2000 draws at
+once, and those of the conv model at the rate of a large product: the bound that arithmetic sets."""

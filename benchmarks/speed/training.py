@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 
 from benchmarks.harness import table
-from benchmarks.speed.common import contender, images, on_backends
+from benchmarks.speed.common import contender, images, on_backends, products_alone
 
 TITLE = "Training"
 BASELINE = "Keras' tutorial, TensorFlow"
@@ -47,7 +47,7 @@ def measure(options):
     for key, case in CASES.items():
         arguments = case.arguments(data, options.quick)
         compiled = torch_compile(*arguments) if key == "mlp-100" else []
-        everyone = [*contenders(options, *arguments), *compiled, *limits(*arguments)]
+        everyone = [*contenders(options, *arguments), *compiled, *products_alone(*arguments)]
         results[key] = options.run(everyone)
         speed = table(
             results[key], "examples_per_second", BASELINE, "examples a second", also=COLUMNS
@@ -71,14 +71,6 @@ def torch_compile(*arguments):
     """The loop in PyTorch, compiled, where there is a compiler; that takes it most of a minute."""
     loop = contender("loop, PyTorch, torch.compile", "torch_loop", *arguments, "--compile")
     return [loop] if shutil.which("g++") else []
-
-
-def limits(*arguments):
-    """The products of matrices alone, by two libraries."""
-    return [
-        contender("products alone, NumPy", "gemm", *arguments),
-        contender("products alone, PyTorch", "gemm", *arguments, "--torch"),
-    ]
 
 
 NOTE = """\

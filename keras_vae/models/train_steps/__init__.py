@@ -16,7 +16,7 @@ step = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 TrainStep, memory_errors = step.TrainStep, step.memory_errors
 compiled, COMPILED_FROM, VALUES = step.compiled, step.COMPILED_FROM, step.VALUES
 STEPS, COMPILES, WORTH_COMPILING = step.STEPS, step.COMPILES, step.WORTH_COMPILING
-on_cpu = step.on_cpu
+fused, on_cpu = step.fused, step.on_cpu
 
 __all__ = [
     "COMPILED_FROM",
@@ -26,6 +26,7 @@ __all__ = [
     "WORTH_COMPILING",
     "TrainStep",
     "compiled",
+    "fused",
     "memory_errors",
     "on_cpu",
 ]

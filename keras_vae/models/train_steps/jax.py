@@ -192,3 +192,8 @@ def compiled(function, model):
             return function(*arrays)
 
     return lambda *arrays: pure([v.value for v in variables], *arrays)
+
+
+def fused(function):
+    """`function` of arrays alone, its operations in one loop."""
+    return jax.jit(function)

@@ -196,3 +196,7 @@ def compiled(function, model):
     XLA is left to the GPU: on the CPU it is slower, of a convolution twice.
     """
     return tf.function(function, jit_compile=bool(tf.config.list_physical_devices("GPU")))
+
+
+fused = None
+"""What makes the noise of scoring one loop: by XLA here it is no faster than NumPy's."""

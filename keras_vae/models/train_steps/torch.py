@@ -130,3 +130,7 @@ COMPILED_FROM = 1
 def compiled(function, model):
     """`function` of tensors without a record for gradients; torch.compile needs a C++ compiler."""
     return torch.no_grad()(function)
+
+
+fused = None
+"""What makes the noise of scoring one loop: torch.compile needs a C++ compiler."""
