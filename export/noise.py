@@ -1,9 +1,10 @@
 """The noise of `keras_vae.noise` as a graph, by the names that it has there.
 
-All is computed in int32, by operations that every runtime was seen to do alike: sums and products
-modulo 2^32, bitwise ones, and quotients of numbers of at most 24 significant bits by powers of
-two, which stay exact where a runtime divides by way of float32. Unsigned shifts, which would be
-shorter, are silently wrong in some runtimes.
+Words are int32, by operations that every runtime was seen to do alike: sums and products modulo
+2^32, bitwise ones, and quotients of numbers of at most 24 significant bits by powers of two, which
+stay exact where a runtime divides by way of float32. Unsigned shifts, which would be shorter, are
+silently wrong in some runtimes. The int64 of seeds and indices are taken apart first; a runtime
+that divides those by way of float32 is right while they fit into int32.
 """
 
 import numpy as np
@@ -30,17 +31,17 @@ def example_keys(seed, first, count):
     return _word(pair, 0), _word(pair, 1)
 
 
-def draws(seed, keys, index, latent_dim):
+def draws(keys, index, latent_dim, powers):
     """`noise.draws` as a graph, of draws `index` < 2^31: float32, (K, B, latent_dim).
 
     Args:
-        seed: that of `keys`.
         keys: `example_keys`, (B,) each.
         index: int32, (K,).
+        powers: `runtime_powers`.
     """
     keys = [_column(key) for key in keys]  # (B, 1) each
     index = _column(_column(index))
-    return _entries(keys, index, const(0), latent_dim, runtime_powers(seed))
+    return _entries(keys, index, const(0), latent_dim, powers)
 
 
 def words(keys, low, high, powers):
@@ -83,10 +84,13 @@ def split_index(x):
 
 
 def runtime_powers(seed):
-    """2^0 ... 2^31 in int32, (1,) each, which no runtime can tell to be constants.
+    """2^0 ... 2^31 in int32, (1,) each, which tract does not see to be constants.
 
     With constants instead, tract (0.23) takes time exponential in the rounds: from a product with
     one it infers a "region of interest", and these join wherever a number is used twice.
+
+    Args:
+        seed: int64, of which nothing comes into the powers.
     """
     zero = op.cast(op.bitwise_xor(seed, seed), to=np.int32)
     powers = (1 << np.arange(32, dtype=np.uint64)).astype(np.uint32).view(np.int32)

@@ -63,7 +63,7 @@ def _totals(parts, given, num_samples, seed, first):
     """Over all draws: Σ log_px_z, Σ kl, m = max log_w, Σ exp(log_w − m), each (batch,)."""
     batch = op.gather(op.shape(given["x"]), op.const(np.int64(0)))
     examples = {**given, **inline(parts.encoder)(x=given["x"])}
-    keys = noise.example_keys(seed, first, batch)
+    keys, powers = noise.example_keys(seed, first, batch), noise.runtime_powers(seed)
     at_once = _draws_at_once(parts.input_shape, batch, num_samples)
     log_densities = inline(parts.densities)
 
@@ -71,7 +71,7 @@ def _totals(parts, given, num_samples, seed, first):
         start = op.mul(op.squeeze(step), at_once)
         end = op.min([op.add(start, at_once), num_samples])
         index = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
-        epsilon = noise.draws(seed, keys, index, parts.latent_dim)  # (K, B, latent_dim)
+        epsilon = noise.draws(keys, index, parts.latent_dim, powers)  # (K, B, latent_dim)
         draws = op.cast(op.sub(end, start), to=np.float32)
         return go_on, *_add(totals, draws, **log_densities(**examples, epsilon=epsilon))
 

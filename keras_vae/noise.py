@@ -75,7 +75,7 @@ def words(seed, index, position):
         _high(index) * np.uint32(HIGH_INDEX) + np.asarray(position).astype(np.uint32),
     )
     pair = threefry((_low(seed), _high(seed)), counter)
-    return np.stack(np.broadcast_arrays(*pair), axis=-1)
+    return np.stack(pair, axis=-1)
 
 
 def uniform(seed, index, position):
@@ -164,7 +164,7 @@ def _range(first, count):
 
 
 def threefry(key, counter):
-    """Threefry-2x32, 20 rounds, of arrays of uint32: two words.
+    """Threefry-2x32, 20 rounds, of arrays of uint32, NumPy's or JAX's: two words.
 
     Reference: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011, section 4.
     """

@@ -212,6 +212,12 @@ def test_data_outside_the_support_have_no_density_and_are_refused(name):
         likelihood.check(x)
 
 
+def test_binary_is_exactly_0_and_1():
+    x = np.array([0, 1, -0.0, 1e-30, np.nextafter(np.float32(1), 0), -1, 2, 256], "float32")
+    inside = likelihoods.get("bernoulli").in_support(x)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(inside), [True] * 3 + [False] * 5)
+
+
 @pytest.mark.parametrize("name", LIKELIHOODS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_refused(name, bad):

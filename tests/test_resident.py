@@ -42,6 +42,23 @@ def with_dropout():
     return VAE(keras.Model(x, outputs), decoder, "normal", seed=0)
 
 
+class AddsInPlace(keras.layers.Layer):
+    """Adds to a constant, which PyTorch does in place, and makes a loss of it."""
+
+    def call(self, h):
+        loss = keras.ops.convert_to_tensor(0.0)
+        loss += keras.ops.mean(h**2)
+        self.add_loss(loss)
+        return h
+
+
+def with_loss():
+    x = keras.Input((8, 8, 1))
+    h = AddsInPlace()(keras.layers.Dense(4)(keras.layers.Flatten()(x)))
+    outputs = [keras.layers.Dense(3, name=name)(h) for name in ("z_mean", "z_log_var")]
+    return VAE(keras.Model(x, outputs), mlp().decoder, "normal", seed=0)
+
+
 def mlp(**options):
     return VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0, hidden=(16,), **options)
 
@@ -53,6 +70,7 @@ MODELS = {
         {"sample_weight": np.linspace(0.5, 1.5, 300)},
     ),
     "labels": (lambda: mlp(num_classes=10), {"y": np.arange(300) % 10}),
+    "a loss of its own": (with_loss, {}),
     "dropout": (with_dropout, {"validation_split": 0.2}),
 }
 

@@ -197,21 +197,22 @@ def test_parts_are_bounded_and_have_two_shapes_at_most(vae, x, num_samples, batc
 
 @pytest.mark.only_on("jax")
 @pytest.mark.parametrize("latent_dim", [1, 2, 3, 50])
-def test_compiled_noise_is_the_same_to_the_bit(latent_dim):
+def test_fused_noise_is_the_same_to_the_bit(latent_dim):
+    draws = fused_noise.fastest_draws(fused_noise.WORTH_FUSING)
+    assert draws is not noise.draws
+    assert fused_noise.fastest_draws(0) is noise.draws
     arguments = (-5, 2**33, 3, 2**31 - 7, 6, latent_dim)
-    compiled = keras.ops.convert_to_numpy(
-        fused_noise.draws(fused_noise.WORTH_COMPILING)(*arguments)
-    )
-    expected = noise.draws(*arguments)
-    assert fused_noise.draws(0) is noise.draws
-    np.testing.assert_array_equal(compiled.view("uint32"), expected.view("uint32"))
+    fused = keras.ops.convert_to_numpy(draws(*arguments))
+    np.testing.assert_array_equal(fused.view("uint32"), noise.draws(*arguments).view("uint32"))
 
 
 @pytest.mark.only_on("jax")
-def test_scores_are_the_same_by_compiled_noise(vae, x, monkeypatch):
-    expected = vae.score(x, num_samples=30, seed=4, first=2)
-    monkeypatch.setattr(fused_noise, "WORTH_COMPILING", 0)
-    for name, values in vae.score(x, num_samples=30, seed=4, first=2).items():
+@pytest.mark.parametrize("batch_size", [13, None])
+def test_scores_are_the_same_by_fused_noise(vae, x, monkeypatch, batch_size):
+    request = {"num_samples": 30, "seed": 4, "first": 2, "batch_size": batch_size}
+    expected = vae.score(x, **request)
+    monkeypatch.setattr(fused_noise, "WORTH_FUSING", 0)
+    for name, values in vae.score(x, **request).items():
         np.testing.assert_array_equal(values, expected[name])
 
 

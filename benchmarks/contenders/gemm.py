@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.contenders.common import LATENT_DIM, options
 
-DRAWS = 2000  # decoded at once
+DRAWS = 2000  # decoded at once; about as many as each contender is fastest with
 # Of each layer: rows for one example, inputs, outputs.
 LAYERS = {
     "mlp": (
@@ -33,24 +33,26 @@ LAYERS = {
 }
 
 
-def products(case, batch):
-    """Left and right matrices, float32, of all products of one step."""
-    draw = partial(np.random.default_rng(0).standard_normal, dtype="float32")
+def training(case, batch):
+    """The shapes (M, N, P) of all products M × N by N × P of one step."""
     for number, (rows, inputs, outputs) in enumerate(LAYERS[case]):
-        x, w = draw((batch * rows, inputs)), draw((inputs, outputs))
-        gradient = draw((batch * rows, outputs))
-        yield x, w
-        yield x.T, gradient
+        yield batch * rows, inputs, outputs
+        yield inputs, batch * rows, outputs
         if number:
-            yield gradient, w.T
+            yield batch * rows, outputs, inputs
 
 
-def decoding(case, draws=DRAWS):
+def decoding(case, draws):
     """Those of the decoder, forward: it begins where the inputs are the entries of z."""
     start = [inputs for _, inputs, _ in LAYERS[case]].index(LATENT_DIM[case])
-    draw = partial(np.random.default_rng(0).standard_normal, dtype="float32")
     for rows, inputs, outputs in LAYERS[case][start:]:
-        yield draw((draws * rows, inputs)), draw((inputs, outputs))
+        yield draws * rows, inputs, outputs
+
+
+def matrices(shapes):
+    """Left and right ones, float32."""
+    draw = partial(np.random.default_rng(0).standard_normal, dtype="float32")
+    return [(draw(shape[:2]), draw(shape[1:])) for shape in shapes]
 
 
 def by_numpy(pairs):
@@ -82,26 +84,18 @@ def seconds(step, least=2.0):
 def main():
     """Prints how many examples, or draws, a second the products alone allow."""
     chosen = options("--torch", "--decoder")
-    if chosen.decoder:
-        unit, count, wanted = "draws", DRAWS, decoding(chosen.case)
-    else:
-        unit, count, wanted = "examples", chosen.batch, products(chosen.case, chosen.batch)
-    wanted = list(wanted)
-    pairs = wanted if chosen.case == "mlp" else square()
-    rate = flops(pairs) / seconds((by_torch if chosen.torch else by_numpy)(pairs))
-    result = {f"{unit}_per_second": count * rate / flops(wanted), "gigaflops": rate / 1e9}
+    unit, at_once = ("draws", DRAWS) if chosen.decoder else ("examples", chosen.batch)
+    wanted = list((decoding if chosen.decoder else training)(chosen.case, at_once))
+    timed = wanted if chosen.case == "mlp" else [(1024, 1024, 1024)]
+    products = (by_torch if chosen.torch else by_numpy)(matrices(timed))
+    rate = flops(timed) / seconds(products)
+    result = {f"{unit}_per_second": at_once * rate / flops(wanted), "gigaflops": rate / 1e9}
     print(json.dumps(result))
 
 
-def flops(pairs):
+def flops(shapes):
     """Multiplications and additions of products."""
-    return sum(2 * len(a) * b.size for a, b in pairs)
-
-
-def square(size=1024):
-    """Two matrices large enough for the machine's best rate."""
-    a, b = np.random.default_rng(0).standard_normal((2, size, size), "float32")
-    return [(a, b)]
+    return sum(2 * m * n * p for m, n, p in shapes)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Bernoulli(Elementwise):
         return ops.cast(u < ops.sigmoid(x_logits), x_logits.dtype)
 
     def in_support(self, x):
-        return ops.equal(x * (1 - x), 0)
+        return ops.equal(x * (1 - x), 0)  # one comparison: PyTorch's are slow
 
 
 @keras.saving.register_keras_serializable("keras_vae")

@@ -8,13 +8,13 @@ from keras import ops
 from keras_vae import noise
 from keras_vae.models.train_steps import fused
 
-WORTH_COMPILING = 2**23
+WORTH_FUSING = 2**23
 """Numbers of noise from which on compiling takes less time than it saves."""
 
 
-def draws(numbers):
-    """A function like `noise.draws`, the fastest one if so many `numbers` will be drawn in all."""
-    return noise.draws if fused is None or numbers < WORTH_COMPILING else _draws
+def fastest_draws(numbers):
+    """`noise.draws`, or what is faster if so many `numbers` will be drawn in all."""
+    return noise.draws if fused is None or numbers < WORTH_FUSING else _draws
 
 
 def _draws(seed, first, count, start, num_samples, latent_dim):

@@ -79,12 +79,12 @@ class Scoring:
         """The parts: `size` examples and `draws` draws for each, at once."""
         count = len(examples[0])
         starts = itertools.product(range(0, count, size), range(0, num_samples, draws))
-        drawn = fused_noise.draws(count * num_samples * self.latent_dim)
+        draw = fused_noise.fastest_draws(count * int(num_samples) * self.latent_dim)
 
         def part(start):
             i, k = start
             x, z = min(size, count - i), min(draws, num_samples - k)
-            return slice(i, i + x), drawn(seed, first + i, x, k, z, self.latent_dim)
+            return slice(i, i + x), draw(seed, first + i, x, k, z, self.latent_dim)
 
         run = self.program(self._densities, count * math.ceil(num_samples / draws), size)
         for rows, epsilon in ahead(part, starts):

@@ -1,5 +1,6 @@
 """One step of training and of testing on TensorFlow, compiled by XLA or not, on any strategy."""
 
+import threading
 from contextlib import contextmanager
 
 import keras
@@ -101,8 +102,13 @@ class TrainStep(Stateful):
             step(x, batch, self._draw_epsilon(tf.shape(batch[0])[0]))
             return self.get_metrics_result()
 
+        in_use = []
+
         def function(iterator):
             x, batch_size, steps = self.resident
+            if iterator not in in_use:  # a new epoch
+                let_go(in_use)
+                in_use.append(iterator)
             batches, count, smaller = next_batches(iterator, steps, batch_size)
             logs = whole_batches(x, batches, tf.constant(count)) if count else None
             return logs if smaller is None else smaller_batch(x, tuple(smaller))
@@ -184,6 +190,13 @@ class TrainStep(Stateful):
         else:  # a cond around a merge call has to stand outside of the replicas
             context = tf.distribute.get_replica_context()
             context.merge_call(apply_on_each_replica, args=(finite, gradients))
+
+
+def let_go(iterators):
+    """Empties a list of tf.data's iterators, on a thread: their tuning may take seconds to end."""
+    last = iterators.copy()
+    iterators.clear()
+    threading.Thread(target=last.clear).start()
 
 
 COMPILED_FROM = 8

@@ -37,7 +37,7 @@ class Graphs:
         before = [v.value.detach().clone() for v in variables]
         try:
             graph = make_fx(lambda *tensors: self.function(*tensors))(*tensors)
-            drop_copies(graph)
+            drop_detached(graph)
         except RuntimeError:  # what PyTorch raises for a number that Python asks for
             graph = None
         random = False
@@ -48,10 +48,10 @@ class Graphs:
         return None if random else graph
 
 
-def drop_copies(graph):
-    """Takes out what only matters where gradients are recorded, or where constants are changed."""
+def drop_detached(graph):
+    """Takes out what only matters where gradients are recorded: other names of the same tensors."""
     for node in graph.graph.nodes:
-        if node.target in (torch.ops.aten.detach.default, torch.ops.aten.lift_fresh_copy.default):
+        if node.target is torch.ops.aten.detach.default:
             node.replace_all_uses_with(node.args[0])
     graph.graph.eliminate_dead_code()
     graph.recompile()
