@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_vae import noise
 from keras_vae.models.guards import check_batch_size, checked_finite
-from keras_vae.models.scoring import Scoring
+from keras_vae.models.scoring import Scoring, as_arrays
 from keras_vae.models.train_steps import COMPILED_FROM, compiled
 
 
@@ -59,7 +59,7 @@ class Inference(Scoring):
             size = min(batch_size, count - start)
             epsilon = self._noise(size, seed, temperature, first + start)
             u = noise.component(seed, first + start, size)
-            (x_hat[start : start + size],) = run(epsilon, u, *label)
+            (x_hat[start : start + size],) = as_arrays(run(epsilon, u, *label))
         return x_hat
 
     def _empty(self, count):
@@ -104,13 +104,15 @@ class Inference(Scoring):
         if not count:  # TensorFlow gives the convolution of an empty batch a wrong shape
             arrays = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
         batches = [
-            run(*(a[i : i + batch_size] for a in arrays))
+            as_arrays(run(*(a[i : i + batch_size] for a in arrays)))
             for i in range(0, len(arrays[0]), batch_size)
         ]
         return tuple(np.concatenate(column)[:count] for column in zip(*batches, strict=True))
 
     def program(self, method, count, batch_size=1):
         """`method`, of tensors to a tuple of tensors, for arrays: compiled if that pays.
+
+        What it returns may still be being computed: `as_arrays` waits for it.
 
         Args:
             method: of this model; it depends on its parts and on its arguments alone.
@@ -120,7 +122,7 @@ class Inference(Scoring):
             method = self._compiled(method)
 
         def run(*arrays):
-            return tuple(map(ops.convert_to_numpy, method(*map(self._tensor, arrays))))
+            return method(*map(self._tensor, arrays))
 
         return run
 

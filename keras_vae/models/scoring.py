@@ -87,10 +87,14 @@ class Scoring:
             return slice(i, i + x), draw(seed, first + i, x, k, z, self.latent_dim)
 
         run = self.program(self._densities, count * math.ceil(num_samples / draws), size)
-        for rows, epsilon in ahead(part, starts):
-            x, *label = (array[rows] for array in examples)
-            columns = run(x, epsilon, *label)
-            yield rows, Densities(*(column.astype("float64") for column in columns))
+
+        def begun():
+            for rows, epsilon in ahead(part, starts):
+                x, *label = (array[rows] for array in examples)
+                yield rows, run(x, epsilon, *label)
+
+        for rows, columns in one_behind(begun()):
+            yield rows, Densities(*(c.astype("float64") for c in as_arrays(columns)))
 
     def _rows_at_once(self):
         """How many z to decode at once, by the largest layer of the decoder and of models in it."""
@@ -122,6 +126,27 @@ def ahead(function, items):
             yield result
     finally:
         thread.shutdown(cancel_futures=True)
+
+
+def one_behind(items):
+    """`items`, each when the next one has been begun: there is something to compute meanwhile.
+
+    Example:
+
+    >>> list(one_behind(range(3)))
+    [0, 1, 2]
+    """
+    items = iter(items)
+    begun = list(itertools.islice(items, 1))
+    for item in items:
+        yield begun.pop()
+        begun.append(item)
+    yield from begun
+
+
+def as_arrays(tensors):
+    """Tensors as NumPy arrays, as soon as they are computed."""
+    return tuple(map(keras.ops.convert_to_numpy, tensors))
 
 
 def log_add(total, log_w):
