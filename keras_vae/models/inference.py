@@ -127,7 +127,8 @@ class Inference(Scoring):
         return run
 
     def _compiled(self, method):
-        key = (method.__name__, self.encoder, self.decoder, self.likelihood, self.prior)
+        parts = (self.encoder, self.decoder, self.likelihood, self.prior)
+        key = (method.__name__, *parts, *map(id, self.weights))
         if key not in self._programs:
             self._programs[key] = compiled(method, self)
         return self._programs[key]

@@ -11,11 +11,8 @@ import numpy as np
 from keras_vae import noise
 from keras_vae.models import fused_noise
 from keras_vae.models.guards import check_batch_size, checked_array
-from keras_vae.models.train_steps import VALUES
+from keras_vae.models.train_steps import DRAWS_AHEAD, ROWS, VALUES
 from keras_vae.objectives import Densities
-
-ROWS = 4096
-"""The z decoded at once, at most: more take more memory, and are hardly faster."""
 
 
 class Scoring:
@@ -89,7 +86,7 @@ class Scoring:
         run = self.program(self._densities, count * math.ceil(num_samples / draws), size)
 
         def begun():
-            for rows, epsilon in ahead(part, starts):
+            for rows, epsilon in (ahead if DRAWS_AHEAD else map)(part, starts):
                 x, *label = (array[rows] for array in examples)
                 yield rows, run(x, epsilon, *label)
 
@@ -97,7 +94,10 @@ class Scoring:
             yield rows, Densities(*(c.astype("float64") for c in as_arrays(columns)))
 
     def _rows_at_once(self):
-        """How many z to decode at once, by the largest layer of the decoder and of models in it."""
+        """How many z to decode at once, by the largest layer of the decoder and of models in it.
+
+        More take more memory, and are hardly faster, or slower.
+        """
         outputs = [getattr(layer, "output", []) for layer in self.decoder._flatten_layers()]
         shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
         largest = max(math.prod(size or 1 for size in shape) for shape in shapes)

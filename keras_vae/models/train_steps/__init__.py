@@ -14,13 +14,16 @@ if keras.config.backend() not in BACKENDS:
 
 step = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 TrainStep, memory_errors = step.TrainStep, step.memory_errors
-compiled, COMPILED_FROM, VALUES = step.compiled, step.COMPILED_FROM, step.VALUES
+compiled, COMPILED_FROM = step.compiled, step.COMPILED_FROM
+ROWS, VALUES, DRAWS_AHEAD = step.ROWS, step.VALUES, step.DRAWS_AHEAD
 STEPS, COMPILES, WORTH_COMPILING = step.STEPS, step.COMPILES, step.WORTH_COMPILING
 fused, on_cpu = step.fused, step.on_cpu
 
 __all__ = [
     "COMPILED_FROM",
     "COMPILES",
+    "DRAWS_AHEAD",
+    "ROWS",
     "STEPS",
     "VALUES",
     "WORTH_COMPILING",

@@ -16,8 +16,11 @@ COMPILES = True
 STEPS = 32
 """Steps of `fit` in one call, if many are better than one."""
 
-VALUES = 2**24
-"""Numbers that the largest layer makes at once in scoring: of a convolution more are no faster."""
+ROWS, VALUES = 4096, 2**24
+"""The z decoded at once in scoring, and numbers that the largest layer then makes, at most."""
+
+DRAWS_AHEAD = True
+"""Whether a thread draws the noise of scoring ahead, while a graph is computed."""
 
 WORTH_COMPILING = 1000
 """Steps in all from which on XLA saves more time than it takes to compile them."""

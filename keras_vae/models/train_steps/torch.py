@@ -14,8 +14,11 @@ COMPILES = False
 STEPS = 32
 """Steps of `fit` in one call at most: what Keras does between calls takes as long as a tenth."""
 
-VALUES = 2**23
-"""Numbers that the largest layer makes at once in scoring: of a convolution more are no faster."""
+ROWS, VALUES = 512, 2**21
+"""The z decoded at once in scoring, and numbers that the largest layer then makes, at most."""
+
+DRAWS_AHEAD = False
+"""Whether a thread draws the noise of scoring ahead; not beside operations called by Python."""
 
 WORTH_COMPILING = 0
 """Steps in all from which on compiling them saves time: none are."""
@@ -126,10 +129,16 @@ def _are_finite(tensors):
 COMPILED_FROM = 1
 """Calls of one function from which on `compiled` pays."""
 
+WORTH_TRACING = 32
+"""Calls of one shape that take as long without Keras and a graph to be made as with Keras."""
+
 
 def compiled(function, model):
-    """`function` of tensors without a record for gradients; torch.compile needs a C++ compiler."""
-    return torch.no_grad()(function)
+    """`function` of tensors without a record for gradients, soon as a graph.
+
+    torch.compile needs a C++ compiler.
+    """
+    return Graphs(torch.no_grad()(function), model, after=WORTH_TRACING)
 
 
 fused = None
