@@ -108,8 +108,7 @@ class FusedAdam:
         if not finite:
             return
         adam, rate = self.optimizer, float(self.optimizer.learning_rate)
-        adam.iterations.assign_add(1)
-        step = adam.iterations.value
+        step = adam.iterations.value.add_(1)
         pairs = zip(self.state, gradients, strict=True)
         weights, momentums, velocities, gradients = zip(
             *((*state, g) for state, g in pairs if g is not None), strict=True
