@@ -143,7 +143,7 @@ def test_integers_score_as_the_same_numbers(likelihood):
 
 def in_parts(vae, x):
     """Scores in enough batches to be compiled, and in too few where compiling has a price."""
-    return vae.score(x, 40, batch_size=13), vae.score(x, 40)
+    return vae.score(x, 40, batch_size=5), vae.score(x, 40)
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "conv"])
@@ -163,6 +163,16 @@ def test_what_is_compiled_sees_new_weights_and_parts(vae, make_vae, x):
     np.testing.assert_array_equal(in_parts(vae, x)[0]["elbo"], compiled["elbo"])
     vae.likelihood = keras_vae.distributions.Normal(scale=3.0)
     compiled, whole = in_parts(vae, x)
+    np.testing.assert_allclose(compiled["elbo"], whole["elbo"], rtol=1e-6, atol=1e-5)
+
+
+def test_what_is_compiled_sees_a_weight_that_was_added(vae, x):
+    before, _ = in_parts(vae, x)
+    dense = next(layer for layer in vae.decoder.layers if hasattr(layer, "enable_lora"))
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(keras.ops.ones(dense.lora_kernel_b.shape))
+    compiled, whole = in_parts(vae, x)
+    assert np.abs(compiled["elbo"] - before["elbo"]).min() > 1e-3
     np.testing.assert_allclose(compiled["elbo"], whole["elbo"], rtol=1e-6, atol=1e-5)
 
 
