@@ -112,8 +112,7 @@ class InPlace:
 
         - convolutions on a CPU: beside such a step what surrounds it does not count, and XLA
           computes it more slowly than TensorFlow does without;
-        - on TensorFlow, too few steps to be worth compiling. Large batches make few steps, and
-          are as fast without.
+        - on TensorFlow, too few steps to be worth compiling.
         """
         if not self._may_be_resident(given):
             return 0

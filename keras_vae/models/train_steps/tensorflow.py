@@ -22,7 +22,7 @@ ROWS, VALUES = 4096, 2**24
 DRAWS_AHEAD = True
 """Whether a thread draws the noise of scoring ahead, while a graph is computed."""
 
-WORTH_COMPILING = 1000
+WORTH_COMPILING = 500
 """Steps in all from which on XLA saves more time than it takes to compile them."""
 
 
