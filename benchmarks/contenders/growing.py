@@ -116,7 +116,7 @@ class Epochs(keras.callbacks.Callback):
 
 
 CONV = Size("conv", latent_dim=16, batch=32, count=256, steps=64)
-ALL = (training, sampling, scoring, exporting)
+ALL = (training, exporting, sampling, scoring)  # a bundle is exported once: by `exporting`
 AXES = {
     "batch": ({n: Size(batch=n) for n in (16, 64, 256, 1024)}, (training, scoring)),
     "num_samples": ({n: Size(batch=4, num_samples=n) for n in (5, 50, 500, 5000)}, (scoring,)),
