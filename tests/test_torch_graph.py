@@ -34,6 +34,14 @@ def test_a_graph_is_made_for_each_shape_after_so_many_calls(graphs):
         assert function.calls == 4  # as it is three times, and followed once
 
 
+def test_another_layout_in_memory_is_another_graph(graphs):
+    graph, _ = graphs(lambda x: (keras.ops.reshape(x, (-1,)),), after=0)
+    x = keras.random.normal((3, 3))
+    for tensor in (x, keras.ops.transpose(x), x):
+        np.testing.assert_array_equal(as_array(graph(tensor)[0]), as_array(tensor).ravel())
+    assert len(graph.graphs) == 2
+
+
 def test_what_python_must_decide_runs_as_it_is(graphs):
     graph, function = graphs(lambda x: (x if x.sum() > 0 else -x,), after=1)
     for sign in [1, 1, -1, 1]:
@@ -44,7 +52,7 @@ def test_what_python_must_decide_runs_as_it_is(graphs):
 def test_scoring_in_many_parts_runs_as_a_graph(make_vae, digits):
     vae, x = make_vae(), digits[:4]
     whole = vae.score(x, 40)
-    (program,) = vae._programs.values()
+    ((program, _),) = vae._programs.values()
     assert not program.graphs
     parts = vae.score(x, 40, batch_size=4)
     (graph,) = program.graphs.values()

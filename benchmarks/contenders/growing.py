@@ -33,13 +33,16 @@ class Size:
     batch: int = 100
     num_samples: int = 10
     count: int = 1024
-    steps: int = 320
-    """Of an epoch: enough for `fit` to compile them."""
 
     @property
     def shape(self):
         """Of an image."""
         return self.side, self.side, 1
+
+    @property
+    def steps(self):
+        """Of an epoch of training; four epochs are enough for `fit` to compile the MLP."""
+        return 128 if self.architecture == "conv" else max(128, 32_000 // self.batch)
 
 
 def training(size):
@@ -97,7 +100,8 @@ def model(size):
 
 def images(size, count):
     """Binary noise, `(count, side, side, 1)`."""
-    return (np.random.default_rng(0).random((count, *size.shape)) < 0.13).astype("float32")
+    uniform = np.random.default_rng(0).random((count, *size.shape), "float32")
+    return (uniform < 0.13).astype("float32")
 
 
 class Epochs(keras.callbacks.Callback):
@@ -115,7 +119,7 @@ class Epochs(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self.started)
 
 
-CONV = Size("conv", latent_dim=16, batch=32, count=256, steps=64)
+CONV = Size("conv", latent_dim=16, batch=32, count=256)
 ALL = (training, exporting, sampling, scoring)  # a bundle is exported once: by `exporting`
 AXES = {
     "batch": ({n: Size(batch=n) for n in (16, 64, 256, 1024)}, (training, scoring)),

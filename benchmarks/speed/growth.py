@@ -45,7 +45,7 @@ def draw(curves, folder):
 
 
 def least(rounds):
-    """The least time of all rounds, of each work and size; the result of a round that failed.
+    """The least time of all rounds, of each work and size; if the last one failed, that one.
 
     Example:
 
@@ -114,21 +114,22 @@ def stream(options):
     contenders = [contender(f"{n:,} images", "streaming", bundle, n) for n in counts]
     results = options.run(contenders)
     columns = {"images a second": "images_per_second", "bytes": "bytes"}
-    least = f"{STREAMS[0]:,} images"
+    fewest = f"{STREAMS[0]:,} images"
     return results, table(
-        results, "peak_megabytes", least, "MiB", higher_is_better=False, also=columns
+        results, "peak_megabytes", fewest, "MiB", higher_is_better=False, also=columns
     )
 
 
 NOTE = """\
 The MLP 784-200-200-50 with batches of 100, 10 draws, 1024 images drawn, unless that is what grows;
 with K, batches of 4; with the pixels the conv model of 16 latents grows, with batches of 32 and 256
-images drawn. Training is a step of `fit` on TensorFlow, in epochs of 320 steps, 64 of the conv
-model; sampling and scoring are `OnnxVAE.sample` and `.score` of a batch; exporting is `vae.export`,
-validation included, in a process that has exported before. One process for each size that grows and
-each round; of the rounds the least, of medians of repeats, but for export, which is timed once in a
-process. An exponent is the slope of a line through the logarithms, of all points and of the last
-two: 1 is proportional, less tells of what does not grow. Lines of slope 1 are grey."""
+images drawn. Training is a step of `fit` on TensorFlow, in four epochs of 128 steps, or of 32,000
+examples to the MLP if these are more; sampling and scoring are `OnnxVAE.sample` and `.score` of a
+batch; exporting is `vae.export`, validation included, in a process that has exported before. One
+process for each size that grows and each round; of the rounds the least, of medians of repeats, but
+for export, which is timed once in a process. An exponent is the slope of a line through the
+logarithms, of all points and of the last two: 1 is proportional, less tells of what does not grow.
+Lines of slope 1 are grey."""
 
 MEMORY = """\
 Peak memory of `python -m export.runtime bundle --count N --out samples.npy`, 8×8 digits in float32,

@@ -16,7 +16,9 @@ class Inference(Scoring):
     """What a trained VAE is used for.
 
     A call that takes `COMPILED_FROM` batches or more is compiled, for the two shapes that its
-    batches have at most; a smaller one would take longer to compile than to compute.
+    batches have at most; a smaller one would take longer to compile than to compute. (PyTorch
+    counts the batches of all calls.) What is compiled sees new values of weights, and new weights
+    and parts, but no other attribute that is changed afterwards.
     """
 
     def encode(self, x, batch_size=256):
@@ -127,11 +129,12 @@ class Inference(Scoring):
         return run
 
     def _compiled(self, method):
-        parts = (self.encoder, self.decoder, self.likelihood, self.prior)
-        key = (method.__name__, *parts, *map(id, self.weights))
-        if key not in self._programs:
-            self._programs[key] = compiled(method, self)
-        return self._programs[key]
+        parts = [self.encoder, self.decoder, self.likelihood, self.prior, *self.weights]
+        program, compiled_for = self._programs.get(method.__name__, (None, []))
+        if list(map(id, parts)) != list(map(id, compiled_for)):  # held, so that no id is reused
+            program = compiled(method, self)
+            self._programs[method.__name__] = program, parts
+        return program
 
     @functools.cached_property
     def _programs(self):  # cached_property: an attribute that is set would be tracked by Keras

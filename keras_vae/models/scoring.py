@@ -96,7 +96,7 @@ class Scoring:
     def _rows_at_once(self):
         """How many z to decode at once, by the largest layer of the decoder and of models in it.
 
-        More take more memory, and are hardly faster, or slower.
+        More take more memory and save little time, or none.
         """
         outputs = [getattr(layer, "output", []) for layer in self.decoder._flatten_layers()]
         shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
@@ -131,10 +131,20 @@ def ahead(function, items):
 def one_behind(items):
     """`items`, each when the next one has been begun: there is something to compute meanwhile.
 
+    So two are in memory, and the error of one is raised before the one before it is given.
+
     Example:
 
-    >>> list(one_behind(range(3)))
-    [0, 1, 2]
+    >>> def begun():
+    ...     for item in range(2):
+    ...         print("begin", item)
+    ...         yield item
+    >>> for item in one_behind(begun()):
+    ...     print("wait for", item)
+    begin 0
+    begin 1
+    wait for 0
+    wait for 1
     """
     items = iter(items)
     begun = list(itertools.islice(items, 1))

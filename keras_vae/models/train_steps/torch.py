@@ -15,7 +15,10 @@ STEPS = 32
 """Steps of `fit` in one call at most: what Keras does between calls takes as long as a tenth."""
 
 ROWS, VALUES = 512, 2**21
-"""The z decoded at once in scoring, and numbers that the largest layer then makes, at most."""
+"""The z decoded at once in scoring, and numbers that the largest layer then makes, at most.
+
+As measured on a CPU: there more leave its cache.
+"""
 
 DRAWS_AHEAD = False
 """Whether a thread draws the noise of scoring ahead; not beside operations called by Python."""
@@ -130,11 +133,11 @@ COMPILED_FROM = 1
 """Calls of one function from which on `compiled` pays."""
 
 WORTH_TRACING = 32
-"""Calls of one shape that take as long without Keras and a graph to be made as with Keras."""
+"""Calls of one layout before a graph is made of it, which takes as long as it saves in so many."""
 
 
 def compiled(function, model):
-    """`function` of tensors without a record for gradients, soon as a graph.
+    """`function` of tensors without a record for gradients, as a graph after some calls.
 
     torch.compile needs a C++ compiler.
     """

@@ -8,16 +8,17 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 
 class Graphs:
-    """`function` as a graph of the operations that it takes, one for each shape of its arguments.
+    """`function` as a graph of the operations that it takes, one for each layout of its arguments.
 
     Its backward pass, metrics and moving averages are operations like the others, on the very
     variables of the model. A function that PyTorch cannot follow is called as it is: one with a
-    Python `if` on a tensor, or with random numbers by way of Keras, whose seeds are Python's.
+    Python `if` on what it computes, or with random numbers by way of Keras, whose seeds are
+    Python's. What else Python reads, an attribute or `float(variable)`, stays as it was.
 
     Args:
         function: of tensors or None; it may change variables of `model`, but no trained weight.
         model: whose variables they are.
-        after: calls of a shape before a graph of it is made, since that takes as long as some.
+        after: calls of a layout before a graph of it is made, since that takes as long as some.
     """
 
     def __init__(self, function, model, after=0):
@@ -26,7 +27,7 @@ class Graphs:
         keep_freed_memory()
 
     def __call__(self, *tensors):
-        key = tuple(t if t is None else (t.shape, t.dtype) for t in tensors)
+        key = tuple(t if t is None else (t.shape, t.stride(), t.dtype) for t in tensors)
         self.calls[key] += 1
         if key not in self.graphs and self.calls[key] > self.after:
             self.graphs[key] = self._trace(tensors)
@@ -55,12 +56,12 @@ class Graphs:
 
 
 def keep_freed_memory():
-    """Has Linux' malloc keep what is freed: memory given back would return page by page.
+    """Has glibc's malloc keep what is freed: memory given back would return page by page.
 
     It learns from the largest block of at most 32 MiB that was freed to keep twice as much, and
     what the operations of a graph make is freed a moment later. Reference: mallopt(3).
     """
-    torch.empty(2**25 - 2**12, dtype=torch.uint8)
+    torch.empty(2**25 - 2**12, dtype=torch.uint8, device="cpu")
 
 
 def drop_detached(graph):
