@@ -37,6 +37,7 @@ def measure(options):
 def draw(curves, folder):
     """Has the plots drawn from what succeeded; their Markdown, as the README shows it."""
     source, known = BUILD / "growth.json", {a: works(c) for a, c in curves.items()}
+    BUILD.mkdir(parents=True, exist_ok=True)
     source.write_text(json.dumps({axis: kept for axis, kept in known.items() if kept}))
     drawn = run_once(Contender("plots", "benchmarks.speed.growth_plots", (source, folder)))
     if "failed" in drawn:
