@@ -28,10 +28,12 @@ class Graphs:
 
     def __call__(self, *tensors):
         key = tuple(t if t is None else (t.shape, t.stride(), t.dtype) for t in tensors)
-        self.calls[key] += 1
-        if key not in self.graphs and self.calls[key] > self.after:
+        if key not in self.graphs:
+            self.calls[key] += 1
+            if self.calls[key] <= self.after:
+                return self.function(*tensors)
             self.graphs[key] = self._trace(tensors)
-        graph = self.graphs.get(key)
+        graph = self.graphs[key]
         if graph is None:
             return self.function(*tensors)
         with torch.no_grad():
