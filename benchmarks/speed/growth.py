@@ -51,14 +51,14 @@ def least(rounds):
     Example:
 
     >>> least([{"sampling": {"1": 0.3, "10": 0.4}}, {"sampling": {"1": 0.1, "10": 0.5}}])
-    {'sampling': {'1': 0.1, '10': 0.4}}
+    {'sampling': {1: 0.1, 10: 0.4}}
     """
     if "failed" in rounds[-1]:
         return rounds[-1]
+    curves = [works(result) for result in rounds]
     return {
-        name: {size: min(other[name][size] for other in rounds) for size in value}
-        for name, value in rounds[0].items()
-        if isinstance(value, dict)
+        name: {size: min(curve[name][size] for curve in curves) for size in seconds}
+        for name, seconds in curves[0].items()
     }
 
 
