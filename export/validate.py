@@ -84,7 +84,7 @@ def check(vae, folder, tolerance=TOLERANCE):
         return dict(zip(posterior_names(vae), vae.posterior(x), strict=True))
 
     def likelihood(z, label=None):
-        x_params = vae.x_params(z, label=vae.one_hot(label))
+        x_params = vae.x_params(z, label=vae.labels.one_hot(label))
         return {"x_params": x_params, "x_hat": vae.likelihood.mean(x_params)}
 
     return {
@@ -209,7 +209,7 @@ def _examples(vae):
 def _example(vae, batch):
     """x drawn from the model itself: inside the support of its likelihood, whatever that is."""
     z = np.random.default_rng(batch).standard_normal((batch, vae.latent_dim), dtype=np.float32)
-    x_params = vae.x_params(z, label=vae.one_hot(_labels(vae, batch).get("label")))
+    x_params = vae.x_params(z, label=vae.labels.one_hot(_labels(vae, batch).get("label")))
     return {"x": keras.ops.convert_to_numpy(vae.likelihood.sample(x_params, seed=batch))}
 
 

@@ -164,7 +164,7 @@ def _held_out(vae, x, label):
     if x is None:
         raise ValueError("another precision needs held-out examples to be judged by: give x")
     x = checked_array("x", x, vae.input_shape)
-    labels = (array[:EXAMPLES].astype(np.int64) for array in vae.checked_labels(label, len(x)))
+    labels = (array[:EXAMPLES].astype(np.int64) for array in vae.labels.checked(label, len(x)))
     x = x[:EXAMPLES].astype(np.float32)
     vae.likelihood.check(x)
     if len(x) < 2:

@@ -40,21 +40,16 @@ class KLWarmup(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         steps = self.params.get("steps")  # not known when a generator runs dry by itself
-        self.set(self.weight(epoch), (1 - self.start) / (self.epochs * steps) if steps else 0.0)
+        rise = (1 - self.start) / (self.epochs * steps) if steps else 0.0
+        self.model.costs.warm_up(self.weight(epoch), rise)
 
     def on_epoch_end(self, epoch, logs=None):
-        steps = self.params.get("steps") or 1
         if logs is not None:
-            logs["kl_weight"] = self.weight(epoch + (steps - 1) / steps)
+            used = keras.ops.convert_to_numpy(self.model.costs.kl_weight_used)
+            logs["kl_weight"] = float(used)
 
     def on_train_end(self, logs=None):
-        self.set(1.0, 0.0)
-
-    def set(self, weight, rise):
-        """Sets the weight of the next step, and what each step adds to it, up to 1."""
-        model = self.model
-        model.kl_weight.assign(weight)
-        model.kl_weight_rise.assign(rise)
+        self.model.costs.warm_up(1.0, 0.0)
 
     def get_config(self):
         return {"epochs": self.epochs, "start": self.start}

@@ -18,7 +18,7 @@ def step(strategy, x, batch_size, num_classes=None, **fit):
     """The change of the weights by one epoch of plain gradient descent."""
     with strategy.scope():
         vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0, num_classes=num_classes)
-        vae._draw_epsilon = lambda batch_size: tf.ones((1, batch_size, 3))  # the same everywhere
+        vae.draw_epsilon = lambda batch_size: tf.ones((1, batch_size, 3))  # the same everywhere
         vae.compile(optimizer=keras.optimizers.SGD(1e-3))
     before = [w.numpy() for w in vae.trainable_weights]
     history = vae.fit(x, batch_size=batch_size, shuffle=False, verbose=0, **fit).history
@@ -56,7 +56,7 @@ def test_replicas_draw_noise_of_their_own(mirrored):
 
     @tf.function
     def draw():
-        return mirrored.run(lambda: vae._draw_epsilon(4))
+        return mirrored.run(lambda: vae.draw_epsilon(4))
 
     first, second = mirrored.experimental_local_results(draw())
     assert np.abs(first - second).min() > 0

@@ -10,9 +10,9 @@ import pytest
 import scipy.special
 
 import keras_vae
-from keras_vae import noise
+from keras_vae import backend, noise
 from keras_vae.distributions import likelihoods
-from keras_vae.models import fused_noise, scoring, train_steps
+from keras_vae.models import fused_noise, scoring
 
 SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
 
@@ -238,6 +238,6 @@ def test_how_much_is_decoded_at_once_is_said_by_the_largest_layer(x):
 
     wide = keras.Sequential([keras.Input((2,)), layers.Dense(2**16), layers.Dense(4)])
     states = layers.GRU(4, return_state=True)
-    assert at_once(wide) == train_steps.VALUES // 2**16
+    assert at_once(wide) == backend.LIMITS.values // 2**16
     assert at_once(lambda z: states(layers.Reshape((2, 1))(z))[1]) == scoring.ROWS
-    assert at_once(lambda z: layers.Dense(2**20)(z)[:, :4]) == train_steps.VALUES // 2**20
+    assert at_once(lambda z: layers.Dense(2**20)(z)[:, :4]) == backend.LIMITS.values // 2**20

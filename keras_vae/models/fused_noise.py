@@ -6,10 +6,10 @@ import numpy as np
 from keras import ops
 
 from keras_vae import noise
-from keras_vae.models.train_steps import fused
+from keras_vae.backend import fused
 
 WORTH_FUSING = 2**23
-"""Numbers of noise from which on compiling takes less time than it saves."""
+"""For so many numbers of noise, compiling takes less time than it saves."""
 
 
 def fastest_draws(numbers):

@@ -15,41 +15,50 @@ class Guard(keras.callbacks.Callback):
         FloatingPointError: `limit` steps in a row had a loss or gradient that is not finite.
     """
 
+    looks_at_calls = True  # of however many steps: it needs no call of its own for each step
+
     def __init__(self, limit=32):
         super().__init__()
-        self.limit, self.in_a_row = limit, 0
+        self.limit = limit
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.last_batch, self.last_total = -1, 0
+        self.skipped = 0.0
 
     def on_train_batch_end(self, batch, logs=None):
-        self.on_test_batch_end(batch)
-        steps = (self.params or {}).get("steps") or math.inf
-        batch = min(batch, steps - 1)  # a call of several steps may end beyond the epoch
-        steps, total = batch - self.last_batch, round(float(self.model.skipped_steps.result()))
-        skipped = total - self.last_total
-        self.in_a_row = self.in_a_row + skipped if skipped == steps else 0
-        self.last_batch, self.last_total = batch, total
-        if self.in_a_row >= self.limit:
+        skipped = (logs or {}).get("skipped_steps", math.inf)
+        if skipped > self.skipped:  # what has no density is skipped too: nothing else is looked at
+            self.skipped = skipped
+            self.on_test_batch_end(batch)
+            self._check_skipped()
+
+    def _check_skipped(self):
+        in_a_row = int(number(self.model.costs.most_in_a_row))
+        if in_a_row >= self.limit:
             raise FloatingPointError(
-                f"{self.in_a_row} training steps in a row had a loss or gradient that is NaN or "
+                f"{in_a_row} training steps in a row had a loss or gradient that is NaN or "
                 "infinite, and changed no weight. Look at the data (NaN, infinite or very large "
                 "values?), the learning rate (try a tenth) and, in mixed precision, the layers "
                 "that overflow (try the float32 policy)"
             )
 
     def on_test_batch_end(self, batch, logs=None):
-        likelihood = self.model.likelihood
-        if float(self.model.outside_support.result()):
+        model = self.model
+        likelihood, costs = model.likelihood, model.costs
+        if number(costs.outside_support):
             raise ValueError(
                 f"{type(likelihood).__name__} is for {likelihood.support}, but batch {batch} holds "
                 f"other values. {likelihood.advice}"
             )
-        num_classes = self.model.num_classes
-        if num_classes is not None and float(self.model.unknown_labels.result()):
+        if number(costs.unknown_labels):
             raise ValueError(
-                f"batch {batch} holds labels that are no whole numbers from 0 to {num_classes - 1}"
+                f"batch {batch} holds labels that are no whole numbers from 0 to "
+                f"{model.num_classes - 1}"
             )
+
+
+def number(variable):
+    """Returns the value of a variable, a number, on the host."""
+    return float(keras.ops.convert_to_numpy(variable))
 
 
 def check_data(likelihood, x, input_shape):

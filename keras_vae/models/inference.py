@@ -1,25 +1,16 @@
 """Encode, decode, reconstruct, sample: arrays in, arrays out, in batches of bounded memory."""
 
-import functools
 import math
 
 import numpy as np
-from keras import ops
 
 from keras_vae import noise
 from keras_vae.models.guards import check_batch_size, checked_finite
 from keras_vae.models.scoring import Scoring, as_arrays
-from keras_vae.models.train_steps import COMPILED_FROM, compiled
 
 
 class Inference(Scoring):
-    """What a trained VAE is used for.
-
-    A call that takes `COMPILED_FROM` batches or more is compiled, for the two shapes that its
-    batches have at most; a smaller one would take longer to compile than to compute. (PyTorch
-    counts the batches of all calls.) What is compiled sees new values of weights, and new weights
-    and parts, but no other attribute that is changed afterwards.
-    """
+    """What a trained VAE is used for; `Programs` says what of it is compiled."""
 
     def encode(self, x, batch_size=256):
         """`(z_mean, z_log_var)`, `(B, latent_dim)` each."""
@@ -32,7 +23,7 @@ class Inference(Scoring):
         A conditional model is given `label`: one for all, or one for each z, `(B,)`.
         """
         z = checked_finite("z", z, (self.latent_dim,))
-        labels = self.checked_labels(label, len(z))
+        labels = self.labels.checked(label, len(z))
         return self._in_batches(self._x_hat, batch_size, z, *labels)[0]
 
     def reconstruct(self, x, batch_size=256, label=None):
@@ -54,9 +45,9 @@ class Inference(Scoring):
         """
         noise.check_draw(count, seed, temperature, first)
         check_batch_size(batch_size)
-        label = self.checked_label(label)
+        label = self.labels.checked_one(label)
         x_hat = self._empty(count)
-        run = self.program(self._x_hat_of_noise, count, batch_size)
+        run = self._programs.of(self._x_hat_of_noise, count, batch_size)
         for start in range(0, count, batch_size):
             size = min(batch_size, count - start)
             epsilon = self._noise(size, seed, temperature, first + start)
@@ -90,19 +81,13 @@ class Inference(Scoring):
         return self._x_hat(self.prior.transform(epsilon, u), label)
 
     def _x_hat(self, z, label=None):
-        return (self.likelihood.mean(self.x_params(z, label=self.one_hot(label))),)
-
-    def _tensor(self, array):
-        """`array` as a tensor; labels, the only integers of one axis, stay whole numbers."""
-        labels = array.ndim == 1 and array.dtype.kind == "i"
-        dtype = "int32" if labels else self.variable_dtype
-        return ops.convert_to_tensor(array, dtype)
+        return (self.likelihood.mean(self.x_params(z, label=self.labels.one_hot(label))),)
 
     def _in_batches(self, function, batch_size, *arrays):
         """`function` of tensors to a tuple of tensors, over rows of `arrays`, as arrays."""
         check_batch_size(batch_size)
         count = len(arrays[0])
-        run = self.program(function, count, batch_size)
+        run = self._programs.of(function, count, batch_size)
         if not count:  # TensorFlow gives the convolution of an empty batch a wrong shape
             arrays = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
         batches = [
@@ -110,32 +95,3 @@ class Inference(Scoring):
             for i in range(0, len(arrays[0]), batch_size)
         ]
         return tuple(np.concatenate(column)[:count] for column in zip(*batches, strict=True))
-
-    def program(self, method, count, batch_size=1):
-        """`method`, of tensors to a tuple of tensors, for arrays: compiled if that pays.
-
-        What it returns may still be being computed: `as_arrays` waits for it.
-
-        Args:
-            method: of this model; it depends on its parts and on its arguments alone.
-            count, batch_size: how many rows there are to compute, and how many at once.
-        """
-        if math.ceil(count / batch_size) >= COMPILED_FROM:
-            method = self._compiled(method)
-
-        def run(*arrays):
-            return method(*map(self._tensor, arrays))
-
-        return run
-
-    def _compiled(self, method):
-        parts = [self.encoder, self.decoder, self.likelihood, self.prior, *self.weights]
-        program, compiled_for = self._programs.get(method.__name__, (None, []))
-        if list(map(id, parts)) != list(map(id, compiled_for)):  # held, so that no id is reused
-            program = compiled(method, self)
-            self._programs[method.__name__] = program, parts
-        return program
-
-    @functools.cached_property
-    def _programs(self):  # cached_property: an attribute that is set would be tracked by Keras
-        return {}

@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
-from keras_vae import noise
+from keras_vae import backend, noise
 from keras_vae.models import fused_noise
 from keras_vae.models.guards import check_batch_size, checked_array
-from keras_vae.models.train_steps import DRAWS_AHEAD, ROWS, VALUES
 from keras_vae.objectives import Densities
 
 
@@ -63,7 +62,7 @@ class Scoring:
         """
         x = checked_array("x", x, self.input_shape)
         self.likelihood.check(x)
-        labels = self.checked_labels(label, len(x))
+        labels = self.labels.checked(label, len(x))
         noise.check_score(len(x), num_samples, seed, first)
         batch_size = self._rows_at_once() if batch_size is None else batch_size
         check_batch_size(batch_size)
@@ -83,10 +82,10 @@ class Scoring:
             x, z = min(size, count - i), min(draws, num_samples - k)
             return slice(i, i + x), draw(seed, first + i, x, k, z, self.latent_dim)
 
-        run = self.program(self._densities, count * math.ceil(num_samples / draws), size)
+        run = self._programs.of(self._densities, count * math.ceil(num_samples / draws), size)
 
         def begun():
-            for rows, epsilon in (ahead if DRAWS_AHEAD else map)(part, starts):
+            for rows, epsilon in (ahead if backend.LIMITS.draws_ahead else map)(part, starts):
                 x, *label = (array[rows] for array in examples)
                 yield rows, run(x, epsilon, *label)
 
@@ -101,12 +100,12 @@ class Scoring:
         outputs = [getattr(layer, "output", []) for layer in self.decoder._flatten_layers()]
         shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
         largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
-        return max(1, min(ROWS, VALUES // largest))
+        return max(1, min(backend.LIMITS.rows, backend.LIMITS.values // largest))
 
     def _densities(self, x, epsilon, label=None):
         qz_x = self.posterior(x)
         z = self.draw(qz_x, epsilon)
-        return self.densities(x, qz_x, z, label=self.one_hot(label))[0]
+        return self.densities(x, qz_x, z, label=self.labels.one_hot(label))[0]
 
 
 def ahead(function, items):

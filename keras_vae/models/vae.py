@@ -5,17 +5,17 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_vae import architectures, objectives
+from keras_vae import architectures, backend, objectives
 from keras_vae.distributions import full_normal, likelihoods, priors
 from keras_vae.layers import Sampling, clip_z_log_var
 from keras_vae.models.chunks import in_chunks
+from keras_vae.models.costs import Costs
+from keras_vae.models.fitting import Fitting
 from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
-from keras_vae.models.labels import Labels
+from keras_vae.models.labels import labels_of
 from keras_vae.models.parts import check_parts
-from keras_vae.models.resident import InPlace
-from keras_vae.models.train_steps import TrainStep, memory_errors
-from keras_vae.models.training import Training
+from keras_vae.models.programs import Programs
 
 
 class Bound(NamedTuple):
@@ -32,7 +32,7 @@ class Bound(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("keras_vae")
-class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
+class VAE(Fitting, Inference, keras.Model):
     """loss = −(E_q[log p(x|z)] − KL(q(z|x) ‖ p(z))): a variational autoencoder.
 
     Trains, evaluates, saves and loads as every Keras model does. `compile` takes an optimizer and
@@ -91,13 +91,17 @@ class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
         self.encoder, self.decoder = encoder, decoder
         self.likelihood = likelihoods.get(likelihood)
         self.prior = priors.get(prior)
-        self.objective = objectives.get(objective)
+        self.objective = objective
         self.seed = checked_seed(seed)
         self.sampling = Sampling(self.seed, dtype=self.variable_dtype, name="sampling")
         check_parts(encoder, decoder, self.likelihood)
-        with memory_errors("the prior's weights do not fit into memory, take a smaller one"):
+        self.labels = labels_of(decoder)
+        self.costs = Costs()
+        self._programs = Programs(self)
+        with backend.memory_errors(
+            "the prior's weights do not fit into memory, take a smaller one"
+        ):
             self.prior.bind(self)
-        self.make_trackers()
         self.built = True
 
     @classmethod
@@ -128,7 +132,7 @@ class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
         make = architectures.get(architecture)
         shape = architectures.heads.check_shape(input_shape, latent_dim)
         size = (shape, latent_dim, likelihood.num_params(shape[-1]))
-        with memory_errors("the weights do not fit into memory"):
+        with backend.memory_errors("the weights do not fit into memory"):
             encoder, decoder = make(*size, checked_seed(seed), **options)
         return cls(encoder, decoder, likelihood, prior, objective, seed)
 
@@ -141,6 +145,27 @@ class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
     def latent_dim(self):
         """Size of z."""
         return self.decoder.inputs[0].shape[-1]
+
+    @property
+    def num_classes(self):
+        """How many labels there are, y from 0 to num_classes - 1; None without labels."""
+        return self.labels.num_classes
+
+    @property
+    def kl_weight(self):
+        """The weight of the KL divergence in the next training step, a variable; see `KLWarmup`."""
+        return self.costs.kl_weight
+
+    @property
+    def objective(self):
+        """The bound that is trained; another one may be assigned between two calls of `fit`."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective):
+        self._objective = objectives.get(objective)
+        if self.compiled:
+            self._loop.forget()
 
     def posterior(self, x, training=False):
         """q(z|x), a `DiagonalNormal` or `FullNormal` of `(B, latent_dim)`."""
@@ -160,8 +185,9 @@ class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
         draws = ops.shape(z)[:-1]
         inputs = ops.reshape(z, (-1, self.latent_dim))
         if label is not None:
-            label = ops.broadcast_to(label, (*draws, self.num_classes))
-            inputs = [inputs, ops.reshape(label, (-1, self.num_classes))]
+            classes = label.shape[-1]
+            label = ops.reshape(ops.broadcast_to(label, (*draws, classes)), (-1, classes))
+            inputs = [inputs, label]
         x_params = ops.cast(self.decoder(inputs, training=training), self.variable_dtype)
         return ops.reshape(x_params, (*draws, *x_params.shape[1:]))
 
@@ -192,7 +218,7 @@ class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
         )
 
     def call(self, inputs, training=False):
-        x, label = self._unpacked(inputs)
+        x, label = self.labels.unpacked(inputs)
         z_mean = self.posterior(x, training).mean
         return self.likelihood.mean(self.x_params(z_mean, training, label))
 
@@ -202,10 +228,9 @@ class VAE(TrainStep, Training, InPlace, Inference, Labels, keras.Model):
             from export import bundle  # the one import upwards: training needs no converter
 
             return bundle.write(self, filepath, **kwargs)
-        inputs = keras.InputSpec("float32", (None, *self.input_shape))
-        if self.num_classes is not None:
-            inputs = [inputs, keras.InputSpec("int32", (None,))]
-        return super().export(filepath, format, verbose, input_signature or [inputs], **kwargs)
+        x, label = keras.InputSpec("float32", (None, *self.input_shape)), self.labels.signature()
+        signature = input_signature or [[x, *label] if label else x]
+        return super().export(filepath, format, verbose, signature, **kwargs)
 
     def get_config(self):
         parts = ("encoder", "decoder", "likelihood", "prior", "objective")

@@ -119,7 +119,7 @@ def _x_hat(vae, seed, first, count, temperature, label):
 def _score(vae, batch, num_samples):
     labels = {} if vae.num_classes is None else {"label": np.arange(batch) % vae.num_classes}
     z = noise.latent(3, 0, batch, vae.latent_dim)
-    x_params = vae.x_params(z, label=vae.one_hot(labels.get("label")))
+    x_params = vae.x_params(z, label=vae.labels.one_hot(labels.get("label")))
     x = keras.ops.convert_to_numpy(vae.likelihood.sample(x_params, seed=3))
     integers = {"num_samples": np.array(num_samples), "seed": np.array(7)}
     scores = vae.score(x, num_samples=num_samples, seed=7, **labels)

@@ -1,24 +1,27 @@
 """Transposed convolutions whose gradient XLA computes fast on a CPU."""
 
-from contextlib import nullcontext
-from unittest import mock
+from contextlib import contextmanager
 
 import jax
 
 _conv_transpose = jax.lax.conv_transpose
 
 
+@contextmanager
 def adjoint_gradients():
-    """A context in which a transposed convolution has the gradient of the convolution it adjoins.
+    """A context in which transposed convolutions have the gradient of the convolution they adjoin.
 
     With ⟨convT(x, w), g⟩ = ⟨x, conv(g, w)⟩, the gradient in w is that of an ordinary convolution.
     JAX would derive it from the dilated convolution that convT is made of, for which XLA has only
     a slow loop on a CPU: twenty times as slow, and most of a training step. Keras has no hook for
     it, so `jax.lax.conv_transpose` is replaced while a step is traced.
     """
-    if jax.default_backend() != "cpu":
-        return nullcontext()
-    return mock.patch.object(jax.lax, "conv_transpose", conv_transpose)
+    if jax.default_backend() == "cpu":
+        jax.lax.conv_transpose = conv_transpose
+    try:
+        yield
+    finally:
+        jax.lax.conv_transpose = _conv_transpose
 
 
 def conv_transpose(x, kernel, strides, padding, rhs_dilation, dimension_numbers, transpose_kernel):

@@ -1,0 +1,235 @@
+"""`compile`, `fit`, `evaluate` and `predict` as Keras has them; see `backend` for the steps."""
+
+import inspect
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_vae import backend
+from keras_vae.backend.batches import Checked
+from keras_vae.models.costs import MEANS
+from keras_vae.models.guards import Guard, check_data, checked_array
+from keras_vae.models.loop import Loop
+from keras_vae.models.plan import asks_for_keras_loop
+
+FIT = inspect.signature(keras.Model.fit)
+EVALUATE = inspect.signature(keras.Model.evaluate)
+
+
+class BatchCost(NamedTuple):
+    """What a step needs to know of a batch."""
+
+    losses: Any
+    """The loss of each example in nats, times its weight: `(B,)`."""
+    penalty: Any
+    """The regularization losses of the layers, summed up."""
+    bound: Any
+    """The `Bound` that the losses are of."""
+
+
+class Fitting(backend.Step):
+    """What a VAE adds to the training loop of `keras.Model`."""
+
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """As `keras.Model.compile`, without `loss`; `metrics` compare x_hat with x."""
+        if loss is not None:
+            raise ValueError(
+                f"compile got loss={loss!r}, but a VAE's loss is its objective: leave `loss` out, "
+                "and give `objective=` to the constructor"
+            )
+        asked = asks_for_keras_loop(kwargs)
+        if kwargs.get("steps_per_execution") == "auto":  # which Keras itself does not know
+            del kwargs["steps_per_execution"]
+        super().compile(optimizer=optimizer, **kwargs)
+        own_step = type(self).train_step is not backend.Step.train_step
+        self._loop = Loop(self, asked or own_step)
+        if kwargs.get("metrics") or kwargs.get("weighted_metrics"):
+            nothing = ops.zeros((1, *self.input_shape))
+            self.compute_metrics(nothing, nothing, nothing)  # makes their variables
+            self.reset_metrics()
+
+    def get_compile_config(self):
+        """As in Keras; an optimizer goes by the name that every backend knows."""
+        config = portable(super().get_compile_config())
+        if config and not self._loop.in_keras_loop:
+            config["jit_compile"] = "auto"
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, *args, **kwargs):
+        """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored."""
+        bound = FIT.bind(self, *args, **kwargs)
+        given = bound.arguments
+        self._prepare(given)
+        validation = given.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            validation = dict(zip(("x", "y", "sample_weight"), validation, strict=False))
+            self._prepare_data(validation)
+            given["validation_data"] = tuple(validation.values())
+        else:
+            check_data(self.likelihood, validation, self.input_shape)
+        split_validation(given)
+        self.costs.begin()
+        advice = (
+            "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
+            "or a prior with fewer components"
+        )
+        with backend.memory_errors(advice), self._loop.running(given):
+            return super().fit(*bound.args[1:], **bound.kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        """As `keras.Model.train_on_batch`."""
+        with self._loop.running():
+            return super().train_on_batch(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """As `keras.Model.evaluate`; `y` as in `fit`."""
+        bound = EVALUATE.bind(self, *args, **kwargs)
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has seen to it
+            self._prepare(bound.arguments)
+        with self.costs.measuring(), backend.synced(self):
+            return super().evaluate(*bound.args[1:], **bound.kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """As `keras.Model.predict`: `reconstruct` of any form of data, `[x, label]` if need be."""
+        if hasattr(x, "shape") and self.num_classes is None:
+            checked_array("x", x, self.input_shape)
+        elif isinstance(x, list | tuple) and len(x) == 2 and self.num_classes is not None:
+            images = checked_array("x", x[0], self.input_shape)
+            x = [images, *self.labels.checked(x[1], len(images))]
+        elif hasattr(x, "shape"):
+            self.labels.unpacked(x)  # raises: a JAX model loses its weights to an error in the step
+        with backend.synced(self):
+            return super().predict(x, *args, **kwargs)
+
+    def make_train_function(self, force=False):
+        """As in Keras."""
+        self._loop.make(force)
+
+    def _prepare(self, given):
+        """Checks the data among the arguments of `fit` or `evaluate`, and adds the guard."""
+        self._prepare_data(given)
+        callbacks, guard = given.get("callbacks") or [], Guard()
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.callbacks.append(guard)
+            guard.set_model(self)
+        else:
+            given["callbacks"] = [*keras.tree.flatten(callbacks), guard]
+
+    def _prepare_data(self, given):
+        check_data(self.likelihood, given.get("x"), self.input_shape)
+        if self.num_classes is not None and hasattr(given.get("x"), "shape"):
+            (given["y"],) = self.labels.checked(given.get("y"), len(given["x"]), "y")
+        weight = given.get("sample_weight")
+        if hasattr(weight, "shape") and tuple(weight.shape[1:]) not in ((), (1,)):
+            raise ValueError(
+                f"sample_weight must be one number for each example, (N,), got {weight.shape}"
+            )
+        if weight is not None and given.get("y") is None:
+            given["y"] = given["x"]  # Keras drops the weights of examples that have no target
+
+    def noise_for(self, data):
+        """Draws the noise for one batch: `(K, B, latent_dim)`."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.draw_epsilon(ops.shape(x)[0])
+
+    def draw_epsilon(self, batch_size):
+        """Draws standard normal noise for `batch_size` examples: `(K, B, latent_dim)`."""
+        shape = (self.objective.num_samples, batch_size, self.latent_dim)
+        return backend.normal(shape, self.sampling.seed_generator, self.variable_dtype)
+
+    def batch_cost(self, data, epsilon, training=False):
+        """Computes what a batch costs with the noise `epsilon`: a `BatchCost`.
+
+        Training weights the KL divergence as a schedule says; a test weights it fully.
+        """
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        label = self.labels.one_hot(self.labels.of_batch(y))
+        kl_weight = self.costs.kl_weight if training else 1.0
+        bound = self.bound(x, epsilon, kl_weight, training, label)
+        losses = bound.loss * weights(sample_weight, bound.loss)
+        penalty = sum((ops.cast(loss, "float32") for loss in self.losses), ops.zeros((), "float32"))
+        return BatchCost(losses, penalty, bound)
+
+    @property
+    def forward_state(self):
+        """What a forward pass may write, such as the moving averages of BatchNormalization."""
+        return self.encoder.non_trainable_weights + self.decoder.non_trainable_weights
+
+    def end_training_step(self, data, cost, finite_loss, finite):
+        """Ends a training step on the batch `data`: counts it in the metrics, which it returns."""
+        self.costs.end_step(finite)
+        return self._count(data, cost, finite_loss)
+
+    def end_test_step(self, data, cost):
+        """Ends a test step on the batch `data`: counts it in the metrics, which it returns."""
+        with self.costs.measuring():
+            return self._count(data, cost)
+
+    def _count(self, data, cost, finite=True):
+        """Updates the metrics with one batch; one whose loss is not `finite` does not count."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        bound = cost.bound
+        weight = weights(sample_weight, bound.loss)
+        costs = bound._replace(loss=bound.loss + ops.cast(cost.penalty, bound.loss.dtype))
+        self.costs.update_state(ops.stack([getattr(costs, n) for n in MEANS]), weight, finite)
+        x = ops.cast(x, bound.loss.dtype)  # integers have no isfinite
+        if not isinstance(data, Checked):
+            outside = ops.logical_not(self.likelihood.in_support(x))
+            outside = ops.sum(ops.cast(ops.logical_and(outside, ops.isfinite(x)), "float32"))
+            self.costs.note(outside, self.labels.count_unknown(y))
+        if self.metrics != [self.costs]:  # some were given to compile
+            x_hat = ops.mean(self.likelihood.mean(bound.x_params), axis=0)
+            x, x_hat = (ops.where(finite, images, 0.0) for images in (x, x_hat))
+            self.compute_metrics(x, x, x_hat, ops.where(finite, weight, 0.0))
+        return self.get_metrics_result()
+
+    @property
+    def metrics(self):
+        """The metrics; without the mean named loss that Keras keeps, which stays at 0 here."""
+        return [metric for metric in super().metrics if metric is not self._loss_tracker]
+
+    def _flatten_metrics_in_order(self, logs):
+        """The values of `logs`: first the costs in their order, then what `compile` was given."""
+        others = [name for name in logs if name not in MEANS]
+        return [logs[name] for name in (*MEANS, *others)]
+
+
+def weights(sample_weight, losses):
+    """Returns one weight for each example, `(B,)`: 1 where none are given."""
+    if sample_weight is None:
+        return ops.ones_like(losses)
+    return ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
+
+
+def split_validation(given):
+    """Makes `validation_data` of what `validation_split` takes off the end of the arrays."""
+    names = [n for n in ("x", "y", "sample_weight") if hasattr(given.get(n), "shape")]
+    share = given.get("validation_split") or 0
+    if not share or given.get("validation_data") is not None or "x" not in names:
+        return
+    size = int(len(given["x"]) * (1 - share))
+    if 0 < size < len(given["x"]):  # else Keras says what is wrong
+        given["validation_data"] = tuple(given[name][size:] for name in names)
+        given.update({name: given[name][:size] for name in names}, validation_split=0.0)
+
+
+def portable(config):
+    """Returns a config in which no optimizer is of one backend: PyTorch names classes of its own.
+
+    Example:
+
+    >>> adam = {"module": "keras.src.backend.torch.optimizers.torch_adam", "class_name": "Adam"}
+    >>> portable({"optimizer": adam})["optimizer"]["module"]
+    'keras.optimizers'
+    """
+    if not isinstance(config, dict):
+        return config
+    config = {key: portable(value) for key, value in config.items()}
+    if str(config.get("module")).startswith("keras.src.backend."):
+        config |= {"module": "keras.optimizers", "registered_name": None}
+    return config

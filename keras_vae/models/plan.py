@@ -1,0 +1,136 @@
+"""How `fit` takes its steps: a pure function of its arguments, the model and the backend."""
+
+import math
+from typing import NamedTuple
+
+import keras
+
+MAX_BYTES = 2**31
+"""A larger x comes in batches, as Keras brings them."""
+
+MAX_BLOCK = 2**25
+"""How many numbers the batches of one call may hold: these are copied out of x before the steps."""
+
+MAX_NOISE = 2**23
+"""How much noise the steps of one call may need: it is drawn before them."""
+
+ASKED = {
+    "run_eagerly": (False,),
+    "jit_compile": ("auto",),
+    "steps_per_execution": (1, "auto"),
+}
+"""The settings of `compile` that ask for a loop of Keras, and their values that ask for none."""
+
+HOOKS = [f"on_{of}batch_{at}" for of in ("", "train_", "test_") for at in ("begin", "end")]
+
+
+class Facts(NamedTuple):
+    """What of a model decides how its steps are taken."""
+
+    draws: int
+    """How many numbers of noise one example needs."""
+    in_keras_loop: bool = False
+    """Whether the user asked for Keras' own loop, or wrote another step."""
+    replicas: int = 1
+    """On how many devices the model is trained."""
+    supports_xla: bool = True
+    """Whether XLA can compile every layer."""
+    convolves_on_cpu: bool = False
+    """Whether it convolves on a CPU, which XLA does more slowly than TensorFlow without it."""
+    steps_before: int = 0
+    """How many steps the optimizer has taken; a loaded model knows it too."""
+
+
+class Plan(NamedTuple):
+    """How the steps of a `fit` in place are taken."""
+
+    batch_size: int
+    steps: int
+    """How many of them are one call."""
+    xla: bool
+    """Whether XLA compiles them."""
+
+
+def asks_for_keras_loop(settings):
+    """Returns whether `compile` with these settings asks for a loop of Keras.
+
+    Example:
+
+    >>> asks_for_keras_loop({"jit_compile": "auto"}), asks_for_keras_loop({"run_eagerly": True})
+    (False, True)
+    """
+    return any(settings.get(name, usual[0]) not in usual for name, usual in ASKED.items())
+
+
+def plan(given, facts, limits):
+    """Decides how the steps of a `fit` are taken; None leaves them to Keras' own loop.
+
+    Keras' own loop gets data that are no arrays or too large, several devices, `class_weight`,
+    `steps_per_epoch`, and all that `Facts.in_keras_loop` says. Everything else stays in place.
+
+    XLA compiles the steps if that pays: it takes about a second. It pays for many steps, and for a
+    model that was trained before, because who calls `fit` twice will call it again. TensorFlow
+    computes convolutions faster without it on a CPU.
+
+    Args:
+        given: the arguments of `fit` by name.
+        facts: `Facts` of the model.
+        limits: `backend.LIMITS`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_vae.backend import LIMITS
+    >>> limits = LIMITS._replace(steps=32, divides_epochs=False, xla_after=700)
+    >>> plan({"x": np.zeros((3200, 8, 8, 1))}, Facts(draws=2), limits)
+    Plan(batch_size=32, steps=32, xla=False)
+    >>> plan({"x": np.zeros((3200, 8, 8, 1)), "epochs": 10}, Facts(draws=2), limits)
+    Plan(batch_size=32, steps=32, xla=True)
+    """
+    if not stays_in_place(given, facts):
+        return None
+    batch_size = given.get("batch_size") or 32
+    batches = math.ceil(len(given["x"]) / batch_size)
+    example = math.prod(given["x"].shape[1:])
+    most = min(
+        1 if watched(given.get("callbacks")) else limits.steps,
+        MAX_NOISE // (facts.draws * batch_size),
+        MAX_BLOCK // (example * batch_size),
+    )
+    steps = max(1, most)
+    if limits.divides_epochs:
+        steps = max(n for n in range(1, steps + 1) if batches % n == 0)
+    pays = facts.steps_before > 0 or batches * given.get("epochs", 1) >= limits.xla_after
+    return Plan(batch_size, steps, pays and facts.supports_xla and not facts.convolves_on_cpu)
+
+
+def stays_in_place(given, facts):
+    """Returns whether x can stay where the steps are computed."""
+    x, *others = (given.get(name) for name in ("x", "y", "sample_weight"))
+    return (
+        not facts.in_keras_loop
+        and facts.replicas == 1
+        and keras.distribution.distribution() is None
+        and keras.config.max_steps_per_epoch() is None
+        and x is not None
+        and all(a is None or (hasattr(a, "dtype") and hasattr(a, "shape")) for a in (x, *others))
+        and math.prod(x.shape) * 4 <= MAX_BYTES
+        and given.get("shuffle", True) in (True, False)
+        and not any(given.get(n) for n in ("class_weight", "steps_per_epoch", "validation_split"))
+    )
+
+
+def watched(callbacks):
+    """Returns whether a callback looks at batches; of a `CallbackList` that is taken for granted.
+
+    Keras' own callbacks that save at the end of an epoch alone do not, though they have such
+    methods.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return True
+    return any(
+        getattr(callback, "save_freq", None) != "epoch"
+        and not getattr(callback, "looks_at_calls", False)
+        and not all(getattr(getattr(callback, h), "_is_default", False) for h in HOOKS)
+        for callback in callbacks or []
+    )
