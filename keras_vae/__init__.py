@@ -1,34 +1,42 @@
-"""Train a variational autoencoder with `model.fit`; ship it as ONNX."""
+"""Train a variational autoencoder with `model.fit`; ship it as ONNX.
 
-import sys
+A public name is loaded when it is first used, so `import keras_vae` alone loads no Keras.
+"""
+
+import importlib
+
+from keras_vae import saved_models
 
 __version__ = "0.1.0"
 
-_AS_COMMAND = sys.argv[:1] == ["-m"] and "-m keras_vae" in " ".join(sys.orig_argv[:6])
-
-if not _AS_COMMAND:  # `python -m keras_vae` reads its arguments before it loads Keras
-    from keras_vae import (
-        architectures,
-        datasets,
-        distributions,
-        estimators,
-        evaluation,
-        layers,
-        objectives,
-        plotting,
-        schedules,
-    )
-    from keras_vae.models import VAE
-
-    __all__ = [
-        "VAE",
+_MODULES = {
+    name: f"keras_vae.{name}"
+    for name in (
         "architectures",
         "datasets",
         "distributions",
         "estimators",
         "evaluation",
         "layers",
+        "noise",
         "objectives",
         "plotting",
         "schedules",
-    ]
+    )
+}
+
+__all__ = ["VAE", *_MODULES]
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module 'keras_vae' has no attribute {name!r}")
+    models = saved_models.register()
+    return models.VAE if name == "VAE" else importlib.import_module(_MODULES[name])
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+saved_models.register_with_keras()

@@ -1,10 +1,13 @@
 """Imports run downward only, and the runtime needs numpy and onnxruntime alone."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import keras_vae
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = ["tensorflow", "keras", "torch", "jax", "onnx", "tf2onnx", "keras_vae"]
@@ -12,8 +15,15 @@ FORBIDDEN = ["tensorflow", "keras", "torch", "jax", "onnx", "tf2onnx", "keras_va
 
 def run_python(code, *arguments):
     """Run `code` in a process of its own and return what it printed."""
-    command = [sys.executable, "-c", code, *arguments]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return printed("-c", code, *arguments)
+
+
+def printed(*arguments, folder=ROOT):
+    """What a Python process in `folder` prints."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    finished = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.strip()
 
@@ -39,6 +49,39 @@ def test_runtime_imports_where_the_training_libraries_cannot_be():
 def test_import_loads_no_training_library(module):
     code = f"import sys, {module}\nprint(*(name for name in sys.argv[1:] if name in sys.modules))"
     assert run_python(code, *FORBIDDEN, "matplotlib", "sklearn", "scipy", "PIL") == ""
+
+
+@pytest.mark.parametrize("module", ["keras_vae", "keras_vae.cli", "export.cli"])
+def test_what_reads_arguments_loads_no_training_library(module):
+    code = f"import sys, {module}\nprint(*(name for name in sys.argv[1:] if name in sys.modules))"
+    libraries = set(FORBIDDEN) - {"keras_vae"}
+    assert run_python(code, *libraries, "matplotlib", "sklearn", "scipy") == ""
+
+
+def test_every_public_name_is_there():
+    code = "from keras_vae import *\nprint(*dir())"
+    assert set(keras_vae.__all__) <= set(run_python(code).split())
+    assert set(keras_vae.__all__) <= set(dir(keras_vae))
+    with pytest.raises(AttributeError, match="has no attribute 'VEA'"):
+        _ = keras_vae.VEA
+
+
+def test_commands_of_other_packages_find_the_public_names(tmp_path):
+    (tmp_path / "keras_vae_demo").mkdir()
+    (tmp_path / "keras_vae_demo" / "__init__.py").write_text("import keras_vae\n")
+    main = "import keras_vae\nprint(keras_vae.VAE.__name__)\n"
+    (tmp_path / "keras_vae_demo" / "__main__.py").write_text(main)
+    assert printed("-m", "keras_vae_demo", folder=tmp_path) == "VAE"
+
+
+@pytest.mark.parametrize(
+    "imports", ["keras, keras_vae", "keras_vae, keras", "keras_vae, tensorflow, keras"]
+)
+def test_keras_loads_a_saved_model_after_a_bare_import(imports, tmp_path):
+    vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), 2, "poisson", "vamp", "iwae", hidden=())
+    vae.save(tmp_path / "m.keras")
+    code = f"import sys, {imports}\nprint(keras.saving.load_model(sys.argv[1]).latent_dim)"
+    assert run_python(code, str(tmp_path / "m.keras")) == "2"
 
 
 def test_keras_vae_does_not_load_export():
