@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Options, header
+from keras_vae.files import atomic_write
 
 PARTS = ("training", "elbo", "evaluating", "sampling", "cold_start", "exporting", "growth")
 HERE = Path(__file__).parent
@@ -43,8 +44,11 @@ def main():
         report["header"] = header(data_note(options), pythons=pythons)
         print(markdown(report["parts"][name]), flush=True)
         if not options.quick:
-            write(RESULTS, json.dumps(report, indent=1) + "\n")
-            write(README, with_tables(README.read_text(), report))
+            texts = {RESULTS: json.dumps(report, indent=1) + "\n"}
+            texts[README] = with_tables(README.read_text(), report)
+            for path, text in texts.items():
+                with atomic_write(path) as temporary:
+                    temporary.write_text(text)
 
 
 def part(name, options):
@@ -85,13 +89,6 @@ def with_tables(readme, report):
     _, after = rest.split(END)
     parts = [markdown(report["parts"][name]) for name in PARTS if name in report["parts"]]
     return before + "\n".join([BEGIN, report["header"], "", *parts, END]) + after
-
-
-def write(path, text):
-    """Writes a file whole or not at all; `keras_vae.files` would load Keras into this process."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

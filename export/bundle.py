@@ -11,7 +11,7 @@ import onnx
 
 from export import card, convert, quantize, runtime, sampler, scorer, validate, variants
 from export import manifest as manifests
-from keras_vae.models.labels import gallery
+from keras_vae.plotting import gallery
 
 GRAPHS = {
     "encoder.onnx": lambda parts: parts.encoder,

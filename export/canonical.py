@@ -1,10 +1,10 @@
 """One model, one text: the same ONNX graph always gets the same order and the same names."""
 
+from importlib import metadata
+
 import numpy as np
 import onnx
 from onnx import defs, helper, numpy_helper, shape_inference
-
-import keras_vae
 
 BATCH = "batch"
 OPSET = 18
@@ -52,6 +52,17 @@ def canonical(model, outputs, keep=()):
     return _infer(_model(graph))
 
 
+def version():
+    """The version of keras-vae that writes the files, for the people who read them.
+
+    A source tree that is not installed does not know its version: `"0+source"`.
+    """
+    try:
+        return metadata.version(PRODUCER)
+    except metadata.PackageNotFoundError:
+        return "0+source"
+
+
 def graphs(node):
     """The graphs within a node, such as the body of a loop."""
     for attribute in node.attribute:
@@ -68,7 +79,7 @@ def _model(graph):
         + [helper.make_opsetid(domain, 1) for domain in domains],
         ir_version=IR_VERSION,
         producer_name=PRODUCER,
-        producer_version=keras_vae.__version__,
+        producer_version=version(),
     )
 
 

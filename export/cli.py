@@ -1,9 +1,6 @@
-"""python -m export MODEL.keras --out DIR: from a trained model to a validated bundle."""
+"""python -m export RUN --out DIR: from a trained model to a validated bundle."""
 
-import argparse
 import contextlib
-import hashlib
-import json
 import logging
 import os
 import signal
@@ -12,10 +9,14 @@ import time
 from pathlib import Path
 
 from export import report, runtime
+from keras_vae.cli import FAILED, Parser, fail, status_of
+from keras_vae.commands.runs import Run
+from keras_vae.names import DATASETS, PRECISIONS, listed
+from keras_vae.quiet import quiet_stderr
 
 
 def main(arguments=None):
-    """Run the command line and return its exit status.
+    """Runs the command line and returns its exit status.
 
     0: the bundle is written. 1: a file differs from the Keras model, or one of lower precision
     costs more than the budget, and nothing is written.
@@ -27,29 +28,26 @@ def main(arguments=None):
     >>> main(["missing.keras", "--out", "bundle"])
     2
     """
-    started = time.perf_counter()
-    options = _parser().parse_args(arguments)
-    model, out = Path(options.model), Path(options.out)
+    return status_of(_run, _parser().parse_args(arguments), left="; nothing is written")
+
+
+def _run(options):
+    started, run, out = time.perf_counter(), Run(options.model), Path(options.out)
+    _check(options)
+    if not run.model.is_file():  # said at once, before TensorFlow is loaded
+        raise ValueError(f"there is no file {run.model}: train a model first, or mend the path")
     try:
-        _check(options)
-        if not model.is_file():  # said at once, before TensorFlow is loaded
-            raise ValueError(f"there is no file {model}: train a model first, or mend the path")
-        metrics = _metrics(model)
         with _terminable():
-            status = _export(model, out, options, metrics)
-        if status == 0:
-            print(*_summary(out, time.perf_counter() - started), sep="\n")
-        return status
-    except ValueError as error:
-        return _fail(error)
+            status = _export(run, out, options)
     except OSError as error:
-        return _fail(f"cannot write {out}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing is written", status=130)
+        raise ValueError(f"cannot write {out}: {error.strerror or error}") from error
+    if status == 0:
+        print(*_summary(out, time.perf_counter() - started), sep="\n")
+    return status
 
 
 def _check(options):
-    """Refuse, before TensorFlow is loaded, what makes no sense."""
+    """Refuses, before TensorFlow is loaded, what makes no sense."""
     for name in ("tolerance", "budget"):
         value = getattr(options, name)
         if not 0 <= value < float("inf"):
@@ -68,67 +66,44 @@ def _summary(out, seconds):
     yield f"wrote {out}: {sizes}; largest difference from Keras {gap:g}; {seconds:.1f} s"
 
 
-def _export(model, out, options, metrics):
+def _export(run, out, options):
+    metrics = _metrics(run)
     _say("loading TensorFlow")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # which converts; any backend may have trained
-    with _quiet():
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    with quiet_stderr():
         from export import bundle, validate
-        from keras_vae.models import load_model
+    _say(f"loading {run.model}")
+    vae, variants = run.open(), {}
+    if options.precision:
+        variants = {"precision": options.precision, **_held_out(vae, run, options)}
     try:
-        _say(f"loading {model}")
-        vae, variants = load_model(model), {}
-        if options.precision:
-            variants = {"precision": options.precision, **_held_out(vae, model, options)}
         bundle.write(vae, out, tolerance=options.tolerance, metrics=metrics, **variants, say=_say)
     except validate.ValidationError as error:
-        return _fail(f"{error}; nothing is written", status=1)
+        return fail(f"{error}; nothing is written", FAILED)
     return 0
 
 
-def _held_out(vae, model, options):
-    from keras_vae import runs
+def _held_out(vae, run, options):
+    from keras_vae.commands.testing import load_test_set
 
-    test = runs.load_test_set(vae, model.parent, options.data, options.data_dir)
+    test = load_test_set(vae, run, options.data, options.data_dir)
     name = Path(test.data).name
     return {"x": test.x, "label": test.label, "data": name, "budget": options.budget}
 
 
-def _metrics(model):
-    """What training wrote beside this very model, if it did, without the places on its machine."""
-    path = model.with_name("metrics.json")
-    if not path.is_file():
-        return None
+def _metrics(run):
+    """What training wrote beside this very model, if it did."""
     try:
-        written = json.loads(path.read_bytes())
-        if written["model_sha256"] != hashlib.sha256(model.read_bytes()).hexdigest():
-            _say(f"leaving out {path}: it is of another model than {model}")
-            return None
-        data, test = Path(written["data"]).name, written["test"]
-        return {"data": data, "binarize": written["binarize"], "test": {**test}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _say(f"leaving out {path}, which is not what train wrote ({type(error).__name__})")
+        return run.published()
+    except ValueError as error:
+        _say(f"leaving out {error}")
         return None
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keep the start-up chatter of TensorFlow's C++ from burying our own messages."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
 
 
 @contextlib.contextmanager
 def _terminable():
-    """Let SIGTERM end the work as an exception, so that no temporary folder stays behind."""
+    """Lets SIGTERM end the work as an exception, so that no temporary folder stays behind."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         yield
@@ -136,14 +111,9 @@ def _terminable():
         signal.signal(signal.SIGTERM, before)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        sys.exit(_fail(message))
-
-
 def _parser():
-    parser = _Parser(prog="python -m export", description="Export a trained VAE to ONNX.")
-    parser.add_argument("model", help="the .keras file")
+    parser = Parser(prog="python -m export", description="Export a trained VAE to ONNX.")
+    parser.add_argument("model", help="the folder of a run, or a .keras file")
     parser.add_argument("--out", required=True, help="the folder for the bundle")
     parser.add_argument(
         "--tolerance", type=float, default=1e-5, help="largest difference from Keras (1e-5)"
@@ -151,7 +121,7 @@ def _parser():
     parser.add_argument(
         "--precision",
         action="append",
-        choices=("float16", "int8"),
+        choices=PRECISIONS,
         default=[],
         help="add files of this precision too; may be given twice",
     )
@@ -162,14 +132,9 @@ def _parser():
         help="what they may cost, in nats of log-likelihood per held-out example (0.1)",
     )
     parser.add_argument("--data", help="the held-out data; by default those of the training")
-    parser.add_argument("--data-dir", help="the folder of mnist, fashion_mnist or cifar10")
+    parser.add_argument("--data-dir", help=f"the folder of {listed(DATASETS[1:])}")
     return parser
 
 
 def _say(message):
     print(f"{message} ...", flush=True)
-
-
-def _fail(message, status=2):
-    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
-    return status

@@ -5,9 +5,8 @@ import math
 import keras
 import numpy as np
 
-import keras_vae
 from export import runtime
-from export.canonical import OPSET
+from export.canonical import OPSET, version
 from keras_vae import noise
 
 
@@ -21,7 +20,7 @@ def about(vae, metrics):
     about = {
         "format": runtime.FORMAT,
         "format_version": runtime.FORMAT_VERSION,
-        "keras_vae": keras_vae.__version__,
+        "keras_vae": version(),
         "opset": OPSET,
         "input_shape": list(vae.input_shape),
         "latent_dim": vae.latent_dim,

@@ -1,13 +1,23 @@
 """The command line: arguments in, exit status out. Keras loads after the arguments are read."""
 
 import argparse
+import importlib
 import sys
 import warnings
 from pathlib import Path
 
+from keras_vae import names
+from keras_vae.names import listed
 from keras_vae.quiet import quiet_stderr
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+MODULES = {
+    "train": "keras_vae.commands.training",
+    "evaluate": "keras_vae.commands.evaluating",
+    "sample": "keras_vae.commands.pictures",
+    "plot": "keras_vae.commands.pictures",
+}
+RUN = "what train was given as --out"
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,10 +34,8 @@ def parser():
     help_format = argparse.ArgumentDefaultsHelpFormatter
 
     train = commands.add_parser("train", help="train a model", formatter_class=help_format)
-    train.add_argument(
-        "--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, or a path"
-    )
-    train.add_argument("--data-dir", help="folder of the files of mnist, fashion_mnist or cifar10")
+    train.add_argument("--data", default="digits", help=f"{', '.join(names.DATASETS)}, or a path")
+    train.add_argument("--data-dir", help=f"folder of the files of {listed(names.DATASETS[1:])}")
     train.add_argument(
         "--binarize",
         choices=("dynamic", "static"),
@@ -36,37 +44,29 @@ def parser():
     train.add_argument(
         "--conditional", action="store_true", help="give the decoder the labels of the data"
     )
-    train.add_argument("--architecture", default="mlp", help="mlp or conv")
+    train.add_argument("--architecture", default="mlp", help=listed(names.ARCHITECTURES))
     train.add_argument("--activation", default="relu", help="of its hidden layers")
     train.add_argument(
         "--likelihood",
-        help="bernoulli, categorical, continuous_bernoulli, discretized_logistic, "
-        "heteroscedastic_normal, mixture_of_discretized_logistics, negative_binomial, normal or "
-        "poisson (default: bernoulli with --binarize, else normal)",
+        help=f"{listed(names.LIKELIHOODS)} (default: bernoulli with --binarize, else normal)",
     )
     train.add_argument(
         "--levels", type=int, help="grey levels of a discretized likelihood (256; digits have 17)"
     )
-    train.add_argument(
-        "--prior",
-        default="standard_normal",
-        help="standard_normal, mixture_of_normals, vamp or flow",
-    )
+    train.add_argument("--prior", default="standard_normal", help=listed(names.PRIORS))
     train.add_argument(
         "--prior-components", type=int, metavar="N", help="of mixture_of_normals or vamp (100)"
     )
-    train.add_argument(
-        "--posterior", default="diagonal_normal", help="diagonal_normal or full_normal"
-    )
+    train.add_argument("--posterior", default="diagonal_normal", help=listed(names.POSTERIORS))
     train.add_argument("--latent-dim", type=int, default=8, help="size of z")
-    train.add_argument("--objective", default="elbo", help="elbo or iwae")
+    train.add_argument("--objective", default="elbo", help=listed(names.OBJECTIVES))
     train.add_argument(
         "--num-samples", type=int, help="draws of z for each example in a step (elbo 1, iwae 5)"
     )
     train.add_argument(
         "--estimator",
         default="reparameterized",
-        help="of the gradient: reparameterized, sticking_the_landing or doubly_reparameterized",
+        help=f"of the gradient: {listed(names.ESTIMATORS)}",
     )
     train.add_argument("--beta", type=float, default=1.0, help="weight of the KL divergence")
     train.add_argument(
@@ -84,9 +84,7 @@ def parser():
     evaluate = commands.add_parser(
         "evaluate", help="test ELBO and log-likelihood", formatter_class=help_format
     )
-    evaluate.add_argument(
-        "run", type=Path, metavar="DIR", help="what train was given as --out, or a bundle"
-    )
+    evaluate.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
     evaluate.add_argument("--data", help="other data than the model was trained on")
     evaluate.add_argument("--data-dir", help="as in train")
     evaluate.add_argument(
@@ -102,7 +100,7 @@ def parser():
     )
 
     sample = commands.add_parser("sample", help="draw images", formatter_class=help_format)
-    sample.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
+    sample.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
     sample.add_argument("--count", type=int, default=64, help="number of samples")
     sample.add_argument("--seed", type=int, default=0, help="which samples")
     sample.add_argument("--temperature", type=float, default=1.0, help="factor of the noise")
@@ -113,7 +111,7 @@ def parser():
     plot = commands.add_parser(
         "plot", help="latent traversal, and the manifold of two latent dimensions"
     )
-    plot.add_argument("run", type=Path, metavar="DIR", help="what train was given as --out")
+    plot.add_argument("run", type=Path, metavar="DIR", help=RUN)
     plot.add_argument("--label", type=int, help="of a conditional model: what to draw")
     return top
 
@@ -121,14 +119,28 @@ def parser():
 def main(arguments=None):
     """Runs one command and returns its exit status: 2 for bad input, 1 if training diverged."""
     options = vars(parser().parse_args(arguments))
-    command = options.pop("command")
+    return status_of(run, options.pop("command"), options)
+
+
+def run(command, options):
+    """Loads the module of a command, and Keras with it, and calls its function."""
+    with quiet_stderr():
+        module = importlib.import_module(MODULES[command])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of libraries, to each other
+        warnings.showwarning = lambda message, *_: print("warning:", message, file=sys.stderr)
+        return getattr(module, command)(**options)
+
+
+def status_of(work, *arguments, left=""):
+    """Calls `work(*arguments)` and returns the exit status of the process.
+
+    Args:
+        work: returns None, which means 0, or an exit status.
+        left: what stands on the disk after Ctrl-C, for the line that says so.
+    """
     try:
-        with quiet_stderr():
-            from keras_vae import commands
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of libraries, to each other
-            warnings.showwarning = lambda message, *_: print("warning:", message, file=sys.stderr)
-            return getattr(commands, command)(**options) or 0
+        return work(*arguments) or 0
     except FloatingPointError as error:
         return fail(error, FAILED)
     except (ValueError, OSError) as error:
@@ -136,7 +148,7 @@ def main(arguments=None):
     except MemoryError as error:
         return fail(f"that does not fit into memory: ask for less at once ({error})", BAD_INPUT)
     except KeyboardInterrupt:
-        return fail("interrupted", INTERRUPTED)
+        return fail(f"interrupted{left}", INTERRUPTED)
 
 
 def fail(error, status):

@@ -28,6 +28,18 @@ def named(kind, name, table):
     """Returns `table[name]`, or raises a `ValueError` with the closest match."""
     if isinstance(name, str) and name in table:
         return table[name]
-    close = difflib.get_close_matches(str(name).lower(), table, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"Unknown {kind}: {name!r}.{hint} Known: {', '.join(sorted(table))}.")
+    raise ValueError(
+        f"Unknown {kind}: {name!r}.{hint(name, table)} Known: {', '.join(sorted(table))}."
+    )
+
+
+def hint(name, names):
+    """The question whether the closest of `names` was meant; nothing if none is close.
+
+    Example:
+
+    >>> hint("Fashion-MNIST", ["mnist", "fashion_mnist"]), hint("faces", ["mnist"])
+    (" Did you mean 'fashion_mnist'?", '')
+    """
+    close = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

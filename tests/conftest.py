@@ -29,7 +29,6 @@ if keras.config.backend() == "tensorflow":
 # Here a model is converted to ONNX or put on the devices of tf.distribute, or every backend runs.
 ON_TENSORFLOW = (
     "export",
-    "keras_vae/evaluation/bundle.py",
     "tests/backends",
     "tests/export",
     "tests/test_distribution_strategy.py",
@@ -42,7 +41,8 @@ ON_NONE = (
     "keras_vae/files.py",
     "keras_vae/lookup.py",
     "keras_vae/noise.py",
-    "keras_vae/tiles.py",
+    "keras_vae/names.py",
+    "keras_vae/plotting/tiles.py",
     "tests/conformance",
     "tests/test_benchmark_data.py",
     "tests/test_benchmarks.py",

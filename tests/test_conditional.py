@@ -10,7 +10,7 @@ from keras import ops
 import keras_vae
 from keras_vae import evaluation
 from keras_vae.datasets import DynamicBinarization
-from keras_vae.models.labels import gallery
+from keras_vae.plotting import gallery
 
 CLASSES = 3
 

@@ -1,6 +1,7 @@
 """A bundle is worth what its model is: evaluated by scorer.onnx, and by Keras."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ import export.cli
 import keras_vae
 from export import manifest
 from export.runtime import OnnxVAE
-from keras_vae import evaluation, runs
+from keras_vae import evaluation
 from keras_vae.cli import main
+from keras_vae.commands.runs import Run
+from keras_vae.commands.testing import load_test_set
 from keras_vae.distributions.likelihoods import LIKELIHOODS
-from keras_vae.evaluation.bundle import manifest_likelihood
-from keras_vae.evaluation.report import discrete_entries
+from keras_vae.evaluation.bits import discrete_entries
 from keras_vae.models import load_model
 
 K = 100
@@ -43,7 +45,7 @@ def bundle(run, tmp_path):
 def data(run):
     """The Keras model and the arguments of both reports."""
     vae = load_model(run / "model.keras")
-    test = runs.load_test_set(vae, run)
+    test = load_test_set(vae, Run(run))
     return vae, {"x": test.x, "label": test.label, "num_samples": K}
 
 
@@ -80,7 +82,7 @@ def test_another_seed_agrees_within_the_error_of_the_draws(run, bundle, tmp_path
 
 def test_the_bound_is_that_of_keras(data, bundle):
     vae, given = data
-    found = evaluation.bundle_report(OnnxVAE(bundle), **given)
+    found = evaluation.report(OnnxVAE(bundle), **given)
     np.testing.assert_allclose(found.elbo, vae.score(**given)["elbo"], atol=1e-3)
     estimated = evaluation.importance_sample(vae, **given).elbo  # its KL divergence by the draws
     difference = evaluation.estimate(estimated - found.elbo)
@@ -163,15 +165,15 @@ def test_a_damaged_bundle_is_refused(bundle, capsys, damage, message):
 
 
 def test_no_examples_are_refused(bundle, data):
-    with pytest.raises(ValueError, match="no examples: expected at least one"):
-        evaluation.bundle_report(OnnxVAE(bundle), data[1]["x"][:0], 2)
+    with pytest.raises(ValueError, match="at least one example, got none"):
+        evaluation.report(OnnxVAE(bundle), data[1]["x"][:0], 2)
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_the_manifest_tells_every_likelihood_of_discrete_data(name):
     vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 3), 2, name, hidden=())
     about = json.loads(json.dumps(manifest.about(vae, None)))
-    found = manifest_likelihood(about)
+    found = evaluation.likelihood_of(SimpleNamespace(manifest=about))
     assert type(found) is type(vae.likelihood)
     entries = [discrete_entries(likelihood, (4, 4, 3)) for likelihood in (found, vae.likelihood)]
     assert entries[0] == entries[1]
@@ -180,7 +182,7 @@ def test_the_manifest_tells_every_likelihood_of_discrete_data(name):
 def test_a_likelihood_of_the_users_own_has_no_bits(bundle, data):
     change(bundle, likelihood={"class_name": "Mine", "config": {}, "support": "anything"})
     given = {name: value[:3] for name, value in data[1].items() if name != "num_samples"}
-    found = evaluation.bundle_report(OnnxVAE(bundle), **given, num_samples=2)
+    found = evaluation.report(OnnxVAE(bundle), **given, num_samples=2)
     assert found.bits is None
     assert "a likelihood that is not of keras_vae" in str(found)
     assert found.to_json()["bits_per_dimension"] is None

@@ -14,8 +14,8 @@ from sklearn.decomposition import PCA
 import keras_vae
 from keras_vae import evaluation, noise
 from keras_vae.distributions import Normal
+from keras_vae.evaluation.bits import discrete_entries
 from keras_vae.evaluation.pareto import generalized_pareto, tail_length
-from keras_vae.evaluation.report import discrete_entries
 from tests.tensors import array
 
 
@@ -250,7 +250,7 @@ def test_a_report_says_when_it_is_not_to_be_believed(pca_vae, x):
 
 @pytest.mark.parametrize("evaluate", [evaluation.importance_sample, evaluation.latent_use])
 def test_no_examples_are_refused(pca_vae, x, evaluate):
-    with pytest.raises(ValueError, match="no examples: expected at least one"):
+    with pytest.raises(ValueError, match="at least one example, got none"):
         evaluate(pca_vae, x[:0])
 
 
@@ -284,6 +284,6 @@ def test_a_posterior_in_use_is_left_alone(make_vae, digits):
 def test_a_watch_that_cannot_watch_is_refused(make_vae, digits):
     with pytest.raises(ValueError, match="patience must be at least 1"):
         evaluation.PosteriorCollapse(digits, patience=0)
-    for x, words in ((digits[:0], "no examples"), (digits[..., 0], "must have shape")):
+    for x, words in ((digits[:0], "at least one example"), (digits[..., 0], "must have shape")):
         with pytest.raises(ValueError, match=words):
             make_vae().fit(digits, callbacks=[evaluation.PosteriorCollapse(x)], verbose=0)

@@ -56,6 +56,14 @@ def test_values_are_clipped_and_grey_has_a_fixed_scale():
     assert figure.axes[0].get_images()[0].get_clim() == (0, 1)
 
 
+def test_bytes_are_drawn_as_the_grey_values_that_they_stand_for():
+    x = np.arange(0, 256, 15, dtype=np.uint8).reshape(1, 3, 6, 1)
+    shown = sheet(plotting.images(x)).ravel()
+    np.testing.assert_array_equal(shown, x.ravel() / np.float32(255))
+    pairs = sheet(plotting.reconstructions(x, x / 255))
+    np.testing.assert_array_equal(pairs[:3], pairs[-3:])
+
+
 @pytest.mark.parametrize("length", [1, 5, 9])
 def test_vectors_are_folded_and_every_value_is_shown(length):
     x = np.random.default_rng(0).normal(size=(4, length)).astype(np.float32)
@@ -174,18 +182,33 @@ def test_save_writes_a_png_whole_or_not_at_all(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
-        (lambda: plotting.images(np.zeros((0, 4, 4, 1))), r"shape \(0, 4, 4, 1\): expected"),
-        (lambda: plotting.images(np.zeros((3, 4, 4))), r"shape \(3, 4, 4\): expected"),
+        (lambda: plotting.images(np.zeros((0, 4, 4, 1))), r"N from 1, got \(0, 4, 4, 1\)"),
+        (
+            lambda: plotting.images(np.zeros((3, 4, 4))),
+            r"must have shape \(N, H, W, C\) .* got \(3, 4, 4\)",
+        ),
         (lambda: plotting.images(np.zeros((3, 4)), columns=0), "at least 1"),
-        (lambda: plotting.reconstructions(np.zeros((3, 4)), np.zeros((2, 4))), "same shape"),
-        (lambda: plotting.latent_traversal(Decoder(3), z=np.zeros(2)), r"\(3,\)"),
-        (lambda: plotting.latent_traversal(Decoder(3), columns=1), "at least 2 columns"),
-        (lambda: plotting.manifold(Decoder(3)), "latent_dim 3: a manifold needs 2"),
+        (
+            lambda: plotting.reconstructions(np.zeros((3, 4)), np.zeros((2, 4))),
+            r"the shape of x, \(3, 4\), got \(2, 4\)",
+        ),
+        (
+            lambda: plotting.latent_traversal(Decoder(3), z=np.zeros(2)),
+            r"z must have shape \(3,\), got \(2,\)",
+        ),
+        (
+            lambda: plotting.latent_traversal(Decoder(3), columns=1),
+            "columns must be at least 2, got 1",
+        ),
+        (lambda: plotting.manifold(Decoder(3)), "latent_dim must be 2 for a manifold, got 3"),
         (lambda: plotting.manifold(Decoder(2), size=0), "at least 1"),
-        (lambda: plotting.training_curves({}), "no epoch"),
-        (lambda: plotting.convergence({}), "no estimate"),
-        (lambda: plotting.kl_per_dimension([]), r"shape \(0,\): expected \(latent_dim,\)"),
-        (lambda: plotting.training_curves({"loss": []}), "no epoch"),
+        (lambda: plotting.training_curves({}), "got no epoch"),
+        (lambda: plotting.convergence({}), "got no estimate"),
+        (
+            lambda: plotting.kl_per_dimension([]),
+            r"must have shape \(latent_dim,\) or .* got \(0,\)",
+        ),
+        (lambda: plotting.training_curves({"loss": []}), "got no epoch"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw, words):

@@ -7,7 +7,7 @@ import pytest
 import keras_vae
 from keras_vae import evaluation, noise
 from keras_vae.distributions import likelihoods, priors
-from keras_vae.evaluation.report import discrete_entries
+from keras_vae.evaluation.bits import discrete_entries
 from keras_vae.objectives import ELBO, IWAE
 from tests.tensors import array
 

@@ -3,17 +3,17 @@
 import numpy as np
 
 from keras_vae import plotting
+from keras_vae.commands import runs
 from keras_vae.files import atomic_write, output_folder
-from keras_vae.models import load_model
 
 
 def sample(*, run, count, seed, temperature, first, label, out):
-    """Draws samples into a picture or an array."""
+    """Draws samples of a run or a bundle into a picture or an array."""
     if out.suffix not in (".png", ".npy"):
         raise ValueError(f"--out must end in .png or .npy, got {out}")
     if out.suffix == ".png" and count < 1:
         raise ValueError(f"a picture needs a count of at least 1, got {count}")
-    x_hat = load_model(run / "model.keras").sample(count, seed, temperature, first, label=label)
+    x_hat = runs.find(run).open().sample(count, seed, temperature, first, label=label)
     with output_folder(out.parent):
         if out.suffix == ".png":
             plotting.save(plotting.images(x_hat), out)
@@ -24,11 +24,12 @@ def sample(*, run, count, seed, temperature, first, label, out):
 
 
 def plot(*, run, label):
-    """Draws the latent traversal, and the manifold if z has two dimensions."""
-    vae = load_model(run / "model.keras")
+    """Draws the latent traversal, and the manifold if z has two dimensions, into a run."""
+    folder = runs.Run(run)
+    vae = folder.open()
     figures = {"traversal.png": plotting.latent_traversal(vae, label=label)}
     if vae.latent_dim == 2:
         figures["manifold.png"] = plotting.manifold(vae, label=label)
     for name, figure in figures.items():
-        plotting.save(figure, run / name)
-        print(f"wrote {run / name}")
+        plotting.save(figure, folder.path / name)
+        print(f"wrote {folder.path / name}")

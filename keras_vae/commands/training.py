@@ -2,9 +2,7 @@
 
 import csv
 import dataclasses
-import hashlib
 import inspect
-import json
 import os
 import sys
 import tempfile
@@ -13,15 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_vae import datasets, evaluation, plotting, runs
-from keras_vae.commands.evaluating import describe, test_metrics
+from keras_vae import datasets, evaluation, plotting
+from keras_vae.commands import runs, testing
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
 from keras_vae.files import output_folder
 from keras_vae.lookup import named
 from keras_vae.models import VAE
 from keras_vae.models.guards import checked_seed
-from keras_vae.models.labels import gallery
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.quiet import quiet_stderr
 from keras_vae.schedules import KLWarmup
@@ -71,10 +68,11 @@ def train(
         keras.utils.set_random_seed(seed)
     dataset = datasets.load(data, data_dir)
     if conditional:
-        options["num_classes"] = 1 + int(runs.labels(dataset, dataset.y_train).max())
+        options["num_classes"] = 1 + int(testing.labels(dataset, dataset.y_train).max())
     else:
         dataset = dataclasses.replace(dataset, y_train=None, y_test=None)
-    batches, test = prepare(dataset, binarize, batch_size, seed)
+    test = testing.test_set(dataset, data, binarize, conditional)
+    batches = prepare(dataset, binarize, batch_size, seed)
     vae = VAE.from_architecture(
         architecture,
         dataset.input_shape,
@@ -92,7 +90,7 @@ def train(
         print(f"{len(dataset.x_train)} examples of {data}, {len(test.x)} to test on", flush=True)
         history = fit(vae, batches, test, epochs, callbacks)
         source = data if data in datasets.NAMES else os.path.abspath(data)
-        settings = {"data": source, "data_dir": data_dir, "binarize": binarize}
+        settings = runs.Settings(source, data_dir, binarize)
         write_run(vae, history, watch.kl, settings, test, out)
 
 
@@ -116,14 +114,13 @@ def make(what, name, table, **settings):
 
 
 def prepare(dataset, binarize, batch_size, seed):
-    """What `fit` is given, and the test set, which is binarized once in either case."""
+    """The training part as `fit` takes it: grey, or binary anew in each epoch or once."""
     x, y = dataset.x_train, dataset.y_train
-    if binarize:
-        dataset = dataset.binarized(runs.TEST_SEED)
-    test = runs.TestSet(dataset.x_test, dataset.y_test, dataset.name, binarize)
     if binarize == "dynamic":
-        return {"x": datasets.DynamicBinarization(x, batch_size, seed, y=y)}, test
-    return {"x": dataset.x_train, "y": y, "batch_size": batch_size}, test
+        return {"x": datasets.DynamicBinarization(x, batch_size, seed, y=y)}
+    if binarize:
+        x = dataset.binarized(testing.SEED).x_train
+    return {"x": x, "y": y, "batch_size": batch_size}
 
 
 def fit(vae, batches, test, epochs, callbacks):
@@ -146,34 +143,32 @@ def fit(vae, batches, test, epochs, callbacks):
 
 def write_run(vae, history, kl, settings, test, out):
     """Writes model.keras, history.csv, metrics.json and the pictures: all of them or none."""
-    metrics = test_metrics(vae, test, seed=0)
+    metrics = testing.test_metrics(vae, test, seed=0)
     if not np.isfinite(metrics["elbo"]):
         raise FloatingPointError(
             f"training diverged: the test ELBO is {metrics['elbo']}. Lower --learning-rate, and "
             "look for very large values in the data"
         )
     with tempfile.TemporaryDirectory(prefix=".", dir=out) as folder:
-        write_files(vae, history, {**settings, "test": metrics}, test, Path(folder))
+        write_files(vae, history, test, Path(folder))
+        runs.Run(folder).write_metrics(settings, metrics)
         plotting.save(plotting.kl_per_dimension(kl), Path(folder, "kl_per_dimension.png"))
         names = sorted(path.name for path in Path(folder).iterdir())
         for name in names:
             os.replace(Path(folder, name), out / name)
-    print(describe(metrics))
+    print(testing.describe(metrics))
     print(f"wrote {out}/: {', '.join(names)}")
 
 
-def write_files(vae, history, metrics, test, out):
-    """Writes the files of a run."""
-    vae.save(out / "model.keras")
-    digest = hashlib.sha256((out / "model.keras").read_bytes()).hexdigest()
+def write_files(vae, history, test, out):
+    """Writes the model, its history and the pictures of a run."""
+    vae.save(runs.Run(out).model)
     with open(out / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(history)
         writer.writerows(zip(*history.values(), strict=True))
-    metrics = {**metrics, "model_sha256": digest}  # an exported ELBO is of these very weights
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     shown = test.first(min(32, len(test.x)))
     x_hat = vae.reconstruct(shown.x, label=shown.label)
     plotting.save(plotting.reconstructions(shown.x, x_hat), out / "reconstructions.png")
     plotting.save(plotting.training_curves(history), out / "training_curves.png")
-    plotting.save(plotting.images(gallery(vae)), out / "samples.png")
+    plotting.save(plotting.images(plotting.gallery(vae)), out / "samples.png")

@@ -29,12 +29,15 @@ def read_npz(path, name=None):
         parts = {part: archive[key] for part, key in wanted.items()}
     if "x_train" not in parts:
         raise ValueError(
-            f"{path}: holds {_listed(archive.files)}: expected an array named x_train (and, "
-            "if wanted, x_test, y_train, y_test), or a single array."
+            f"{path} must hold an array named x_train (and, if wanted, x_test, y_train, y_test), "
+            f"or a single array, got {_listed(archive.files)}"
         )
     for part, array in parts.items():
         if not isinstance(array, np.ndarray):
-            raise ValueError(f"{path}: {wanted[part]} is no NumPy array: write it by numpy.savez.")
+            raise ValueError(
+                f"{path}: {wanted[part]} must be a NumPy array, as numpy.savez writes it, got "
+                f"{len(array)} bytes of another kind"
+            )
     return from_arrays(name or path.stem, **parts, source=path)
 
 
@@ -54,15 +57,15 @@ def check_readable(path):
         with open(path, "rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise ValueError(f"{path} cannot be read ({error.strerror or error})") from error
     if not start:
-        raise ValueError(f"{path}: is empty.")
+        raise ValueError(f"{path} is empty")
     return start
 
 
 def _check_signature(path, signatures):
     if not check_readable(path).startswith(signatures):
-        raise ValueError(f"{path}: is no {path.suffix} file, whatever its name says.")
+        raise ValueError(f"{path} is no {path.suffix} file, whatever its name says")
 
 
 def _parts(names):
@@ -83,4 +86,4 @@ def _one_line_errors(path):
         reason = " ".join(str(error).split()) or type(error).__name__
         if "allow_pickle" in reason or "Python objects" in reason:
             reason = "it holds pickled Python objects, which are never loaded; save plain numbers"
-        raise ValueError(f"{path}: cannot be read, it may be cut short ({reason}).") from error
+        raise ValueError(f"{path} cannot be read, it may be cut short ({reason})") from error

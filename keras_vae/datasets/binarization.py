@@ -60,14 +60,14 @@ class DynamicBinarization(keras.utils.PyDataset):
     def __init__(self, x, batch_size=128, seed=0, shuffle=True, y=None, **kwargs):
         super().__init__(**kwargs)
         if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}: expected at least 1 example a batch.")
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.x = _checked(x)
         if self.x.ndim == 0 or len(self.x) == 0:
             raise ValueError(
-                f"x has shape {self.x.shape}: expected one or more examples, (N, ...)."
+                f"x must hold at least one example, (N, ...), got shape {self.x.shape}"
             )
         if y is not None and len(y) != len(self.x):
-            raise ValueError(f"y holds {len(y)} labels: expected {len(self.x)}, one for each of x.")
+            raise ValueError(f"y must hold {len(self.x)} labels, one for each of x, got {len(y)}")
         self.y = None if y is None else np.asarray(y)
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.epoch = 0
@@ -108,7 +108,7 @@ def _checked(x):
     x = np.asarray(x, dtype=np.float32)
     if x.size and not (x.min() >= 0 and x.max() <= 1):  # so put, NaN fails too
         raise ValueError(
-            f"binarization needs grey values in [0, 1], received {x.min():g} to {x.max():g}: "
-            "scale x first, or use likelihood 'normal' on x as it is."
+            f"x must hold grey values in [0, 1] to be binarized, got {x.min():g} to {x.max():g}: "
+            "scale x first, or use likelihood 'normal' on x as it is"
         )
     return x

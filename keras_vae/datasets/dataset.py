@@ -78,25 +78,25 @@ def _inputs(x_train, x_test, source):
     shapes = {array.shape[1:] for array in x.values()}
     if len(shapes) > 1:
         raise ValueError(
-            f"{source}: x_train has shape {x_train.shape} and x_test {x_test.shape}: expected "
-            "examples of one shape."
+            f"{source}: x_train and x_test must hold examples of one shape, got {x_train.shape} "
+            f"and {x_test.shape}"
         )
     return x["x_train"], x.get("x_test")
 
 
 def _check_examples(x, where):
     if x.dtype.kind not in "biuf":
-        raise ValueError(f"{where} has dtype {x.dtype}: expected real numbers (such as uint8).")
+        raise ValueError(f"{where} must hold real numbers (such as uint8), got dtype {x.dtype}")
     if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
         raise ValueError(
-            f"{where} has shape {x.shape}: expected (N, D), (N, H, W) or (N, H, W, C)."
+            f"{where} must have shape (N, D), (N, H, W) or (N, H, W, C), got {x.shape}"
         )
     if len(x) == 0:
-        raise ValueError(f"{where} has shape {x.shape}: expected at least one example.")
+        raise ValueError(f"{where} must hold at least one example, got shape {x.shape}")
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
         raise ValueError(
-            f"{where} has shape {x.shape}, channels first: expected (N, H, W, C), as "
-            "x.transpose(0, 2, 3, 1) gives."
+            f"{where} must have shape (N, H, W, C), as x.transpose(0, 2, 3, 1) gives, got "
+            f"{x.shape}, channels first"
         )
 
 
@@ -108,7 +108,7 @@ def _ready(x, largest, where):
             x = np.divide(x, white, dtype=np.float32)
         x = np.ascontiguousarray(x, dtype=np.float32)
     if not np.isfinite(x).all():
-        raise ValueError(f"{where} holds NaN or infinite values: expected finite float32 numbers.")
+        raise ValueError(f"{where} must hold finite float32 numbers, got NaN or infinite values")
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
@@ -116,19 +116,19 @@ def _labels(y, x, where):
     if y is None:
         return None
     if x is None:
-        raise ValueError(f"{where} stands without its x_test: add x_test, or leave y_test out.")
+        raise ValueError(f"{where} stands without its x_test: add x_test, or leave y_test out")
     count = len(x)
     if y.dtype.kind not in "biu" or y.shape not in {(count,), (count, 1)}:
         raise ValueError(
-            f"{where} has dtype {y.dtype} and shape {y.shape}: expected {count} integer labels, "
-            "one for each example (or leave the labels out)."
+            f"{where} must hold {count} integer labels, one for each example (or leave the labels "
+            f"out), got dtype {y.dtype} and shape {y.shape}"
         )
     return y.reshape(count).astype(np.int64)
 
 
 def _split(x, y, source):
     if len(x) < 2:
-        raise ValueError(f"{source}: holds 1 example: expected 2 or more, to train and to test.")
+        raise ValueError(f"{source} must hold 2 examples or more, to train and to test, got 1")
     held_out = np.random.default_rng(0).permutation(len(x))[: max(1, round(len(x) / 5))]
     test = np.isin(np.arange(len(x)), held_out)
     labels = (None, None) if y is None else (y[~test], y[test])

@@ -26,14 +26,14 @@ def read_folder(folder):
     folder = Path(folder)
     paths = sorted(path for path in folder.rglob("*") if _is_image(path.relative_to(folder)))
     if not paths:
-        raise ValueError(f"{folder}: holds no images: expected files {', '.join(SUFFIXES)}.")
+        raise ValueError(f"{folder} must hold images ({', '.join(SUFFIXES)}), got none")
     images = []
     for path in paths:
         images.append(_read(path))
         if images[-1].shape[:2] != images[0].shape[:2]:
             raise ValueError(
-                f"{paths[0]} is {_size(images[0])} and {path} is {_size(images[-1])}: images of "
-                "mixed sizes; resize them to one size."
+                f"images must be of one size, got {_size(images[0])} ({paths[0]}) and "
+                f"{_size(images[-1])} ({path}): resize them"
             )
     channels = max(image.shape[2] for image in images)
     x = np.stack([np.broadcast_to(image, (*image.shape[:2], channels)) for image in images])
@@ -53,7 +53,7 @@ def _read(path):
             return _pixels(image)
     except _UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: is no image, or is cut short ({reason}).") from error
+        raise ValueError(f"{path} is no image, or is cut short ({reason})") from error
 
 
 def _pixels(image):

@@ -1,12 +1,12 @@
 """One function that loads whatever it is given the name or the path of."""
 
-import difflib
 import os
 from pathlib import Path
 
 from keras_vae.datasets import arrays, images, named
+from keras_vae.lookup import hint
+from keras_vae.names import DATASETS as NAMES
 
-NAMES = ("digits", "mnist", "fashion_mnist", "cifar10")
 _READERS = {".npz": arrays.read_npz, ".npy": arrays.read_npy}
 
 
@@ -46,23 +46,25 @@ def load(name_or_path="digits", data_dir=None):
     if isinstance(name_or_path, str) and name_or_path in NAMES:
         return _load_named(name_or_path, data_dir)
     if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
-        raise ValueError(f"cannot load {name_or_path!r}: expected {_expected()}.")
+        raise ValueError(f"the data must be {_expected()}, got {name_or_path!r}")
     path = Path(os.path.expanduser(name_or_path))
     if not os.path.exists(path):
         raise ValueError(_missing(name_or_path))
     if data_dir is not None:
-        raise ValueError(f"data_dir is for {', '.join(NAMES[1:])}: {path} is a path already.")
+        raise ValueError(f"data_dir is for {', '.join(NAMES[1:])}: {path} is a path already")
     if path.is_dir():
         return images.read_folder(path)
     if path.suffix.lower() not in _READERS:
-        raise ValueError(f"{path}: cannot load a {path.suffix or 'bare'} file: {_expected()}.")
+        raise ValueError(
+            f"the data must be {_expected()}, got a {path.suffix or 'bare'} file: {path}"
+        )
     return _READERS[path.suffix.lower()](path)
 
 
 def _load_named(name, data_dir):
     if name == "digits":
         if data_dir is not None:
-            raise ValueError("digits is embedded and reads no folder: leave data_dir out.")
+            raise ValueError("digits is embedded and reads no folder: leave data_dir out")
         return named.read_digits()
     if data_dir is None:
         return named.read_through_keras(name)
@@ -72,11 +74,9 @@ def _load_named(name, data_dir):
 def _missing(name_or_path):
     text = str(name_or_path)
     if isinstance(name_or_path, os.PathLike) or os.sep in text or Path(text).suffix:
-        return f"{text}: no such file or folder."
-    close = difflib.get_close_matches(text.lower().replace("-", "_"), NAMES, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"unknown data set {text!r}: expected {_expected()}.{hint}"
+        return f"{text}: no such file or folder"
+    return f"Unknown data set: {text!r}.{hint(text, NAMES)} Known: {_expected()}."
 
 
 def _expected():
-    return f"one of {', '.join(NAMES)}, or the path of an .npz, an .npy or a folder of images"
+    return f"{', '.join(NAMES)}, or the path of an .npz, an .npy or a folder of images"

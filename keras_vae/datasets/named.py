@@ -46,7 +46,7 @@ def read_from_folder(name, folder):
     """mnist, fashion_mnist or cifar10 from files in `folder`: NAME.npz, or the original ones."""
     folder = Path(os.path.expanduser(folder))
     if not os.path.isdir(folder):
-        raise ValueError(f"{folder}: is no folder: expected one that holds {_FILES[name]}.")
+        raise ValueError(f"{folder} must be a folder that holds {_FILES[name]}, got none")
     if (folder / f"{name}.npz").exists():
         return read_npz(folder / f"{name}.npz", name)
     parts = _cifar_parts(folder) if name == "cifar10" else _idx_parts(name, folder)
@@ -61,7 +61,7 @@ def _find(folder, stem, name):
     for path in (folder / f"{stem}.gz", folder / stem):
         if path.exists():
             return path
-    raise ValueError(f"{folder}: {stem}.gz is missing: expected {_FILES[name]}.")
+    raise ValueError(f"{folder} must hold {_FILES[name]}, got no {stem}.gz")
 
 
 def _read_idx(path):
@@ -70,12 +70,12 @@ def _read_idx(path):
     ndim = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     start = 4 + 4 * ndim
     if ndim == 0 or len(content) < start:
-        raise ValueError(f"{path}: is no IDX file of bytes.")
+        raise ValueError(f"{path} is no IDX file of bytes")
     shape = [int(n) for n in np.frombuffer(content, ">u4", count=ndim, offset=4)]
     if len(content) - start != math.prod(shape):
         raise ValueError(
-            f"{path}: holds {len(content) - start} values, its header says {math.prod(shape)}: "
-            "is it cut short?"
+            f"{path} must hold the {math.prod(shape)} values that its header tells of, got "
+            f"{len(content) - start}: is it cut short?"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
@@ -87,7 +87,7 @@ def _unzipped(path):
         with opened(path, "rb") as file:
             return file.read()
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: is no gzip file, or is cut short ({error}).") from error
+        raise ValueError(f"{path} is no gzip file, or is cut short ({error})") from error
 
 
 def _cifar_parts(folder):
@@ -109,7 +109,7 @@ def _read_cifar(path):
     check_readable(path)
     values = np.fromfile(path, np.uint8)
     if values.size % 3073:
-        raise ValueError(f"{path}: holds {values.size} bytes: expected records of 3073 bytes each.")
+        raise ValueError(f"{path} must hold records of 3073 bytes each, got {values.size} bytes")
     return values.reshape(-1, 3073)
 
 
@@ -130,5 +130,5 @@ class _KerasErrors:
             reason = " ".join(str(error).split()) or kind.__name__
             raise ValueError(
                 f"{self.name} could not be downloaded, nor read from Keras' cache ({reason}): put "
-                f"{_FILES[self.name]} into a folder and name it by data_dir (--data-dir FOLDER)."
+                f"{_FILES[self.name]} into a folder and name it by data_dir (--data-dir FOLDER)"
             ) from error

@@ -1,6 +1,6 @@
 """What a trained model is worth, in nats, with its error bar, and whether to believe it."""
 
-from keras_vae.evaluation.bundle import BundleReport, bundle_report
+from keras_vae.evaluation.bits import likelihood_of
 from keras_vae.evaluation.collapse import PosteriorCollapse
 from keras_vae.evaluation.estimate import Estimate, bits_per_dimension, estimate
 from keras_vae.evaluation.importance import (
@@ -13,17 +13,16 @@ from keras_vae.evaluation.pareto import pareto_k
 from keras_vae.evaluation.report import Report, report
 
 __all__ = [
-    "BundleReport",
     "Estimate",
     "ImportanceEstimate",
     "LatentUse",
     "PosteriorCollapse",
     "Report",
     "bits_per_dimension",
-    "bundle_report",
     "estimate",
     "importance_sample",
     "latent_use",
+    "likelihood_of",
     "log_likelihood",
     "mutual_information",
     "pareto_k",

@@ -1,5 +1,6 @@
 """A mean over examples with its error bar, and nats in other units."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ def estimate(values):
     """
     values = np.asarray(values, "float64")
     if not len(values):
-        raise ValueError("there are no examples to take the mean of: expected at least one")
+        raise ValueError("values must hold at least one example to take the mean of, got none")
     spread = values.std(ddof=1) if len(values) > 1 else float("nan")
     return Estimate(float(values.mean()), float(spread / np.sqrt(len(values))))
 
@@ -55,3 +56,18 @@ def bits_per_dimension(log_prob, dimensions, width=1.0):
     Reference: Theis et al., A Note on the Evaluation of Generative Models, 2016, section 3.1.
     """
     return -(np.asarray(log_prob) / dimensions + np.log(width)) / np.log(2)
+
+
+def finite(value):
+    """`value` with None for each number in it that is not finite.
+
+    Example:
+
+    >>> finite({"a": [1.0, float("nan")]})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {name: finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

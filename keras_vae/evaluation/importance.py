@@ -43,6 +43,12 @@ class ImportanceEstimate(NamedTuple):
         variance = np.maximum(num_samples / self.effective_sample_size - 1, 0)
         return np.sqrt(variance / (num_samples - 1))
 
+    @property
+    def mean_monte_carlo_error(self):
+        """The standard error that the draws, not the examples, give to the mean log-likelihood."""
+        error = self.monte_carlo_error
+        return float(np.sqrt((error**2).sum()) / len(error))
+
 
 def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=None, label=None):
     """log (1/K) Σ p(x, z_k) / q(z_k|x), with z_k drawn from q(z|x): nats per example, `(N,)`.
@@ -90,7 +96,7 @@ def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=None, label=N
     [1, 10, 50]
     """
     if not len(x):
-        raise ValueError("x holds no examples: expected at least one")
+        raise ValueError("x must hold at least one example, got none")
     parts = vae.densities_in_parts(x, num_samples, seed, batch_size=batch_size, label=label)
     blocks = []
     with tqdm(total=len(x) * num_samples, unit=" draws", unit_scale=True, disable=None) as bar:

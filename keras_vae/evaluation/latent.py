@@ -120,5 +120,5 @@ def _log_mixture(z, z_mean, z_log_var):
 def encoded(vae, x):
     """`(z_mean, z_log_var)` in float64."""
     if not len(x):
-        raise ValueError("x holds no examples: expected at least one")
+        raise ValueError("x must hold at least one example, got none")
     return (h.astype("float64") for h in vae.encode(x))

@@ -148,15 +148,3 @@ class Labels:
 
     def _asks(self):
         return f"this model is conditional on a label from 0 to {self.num_classes - 1}"
-
-
-def gallery(vae):
-    """What there is to see of any model: 64 samples, or 8 of each label, `(n, *input_shape)`.
-
-    Args:
-        vae: a `VAE`, or an `export.runtime.OnnxVAE`; of more than 16 labels the first are shown.
-    """
-    if vae.num_classes is None:
-        return vae.sample(64)
-    labels = range(min(16, vae.num_classes))
-    return np.concatenate([vae.sample(8, label=label) for label in labels])

@@ -1,4 +1,6 @@
-"""Pictures of a VAE. Every function returns a `matplotlib.figure.Figure` and keeps no state.
+"""Pictures of a VAE.
+
+Every function but `gallery` and `save` returns a `matplotlib.figure.Figure` and keeps no state.
 
 Images are grey, or RGB for three channels, clipped to [0, 1]. Vectors are folded into the
 rectangle closest to a square and drawn as a heat map.
@@ -6,10 +8,17 @@ rectangle closest to a square and drawn as a heat map.
 
 from keras_vae.files import atomic_write
 from keras_vae.plotting.curves import convergence, kl_per_dimension, training_curves
-from keras_vae.plotting.pictures import images, latent_traversal, manifold, reconstructions
+from keras_vae.plotting.pictures import (
+    gallery,
+    images,
+    latent_traversal,
+    manifold,
+    reconstructions,
+)
 
 __all__ = [
     "convergence",
+    "gallery",
     "images",
     "kl_per_dimension",
     "latent_traversal",

@@ -27,7 +27,7 @@ def training_curves(history):
     epochs = curves.pop("epoch", np.arange(count)) + 1
     names = sorted({name.removeprefix("val_") for name in curves}, key=_panel_order)
     if not names or count == 0:
-        raise ValueError("the history holds no epoch: expected columns such as loss and val_loss.")
+        raise ValueError("history must hold columns such as loss and val_loss, got no epoch")
     if not np.any(curves.get("skipped_steps")):
         names = [name for name in names if name != "skipped_steps"] or names
     columns = min(3, len(names))
@@ -57,7 +57,7 @@ def convergence(log_likelihoods, elbo=None):
     >>> figure = convergence({1: [-101.0, -99.0], 10: [-97.0, -96.0]}, elbo=[-100.0, -100.0])
     """
     if not log_likelihoods:
-        raise ValueError("there is no estimate: expected {K: log-likelihoods}.")
+        raise ValueError("log_likelihoods must be {K: log-likelihoods}, got no estimate")
     means = {k: np.mean(values) for k, values in sorted(log_likelihoods.items())}
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.add_subplot()
@@ -86,7 +86,7 @@ def kl_per_dimension(kl):
     kl = np.asarray(kl, float)
     if kl.ndim not in (1, 2) or not kl.size:
         raise ValueError(
-            f"kl has shape {kl.shape}: expected (latent_dim,) or (epochs, latent_dim)."
+            f"kl must have shape (latent_dim,) or (epochs, latent_dim), got {kl.shape}"
         )
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.add_subplot()

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from keras_vae.tiles import examples, grid_figure, label_columns, label_rows
+from keras_vae.plotting.tiles import examples, grid_figure, label_columns, label_rows
 
 _MAX_ROWS = 16
 
@@ -27,8 +27,27 @@ def images(x, columns=8):
     """
     x = examples(x)
     if columns < 1:
-        raise ValueError(f"columns is {columns}: expected at least 1.")
+        raise ValueError(f"columns must be at least 1, got {columns}")
     return grid_figure(x, min(columns, len(x)))[0]
+
+
+def gallery(vae):
+    """What there is to see of any model: 64 samples, or 8 of each label, `(n, *input_shape)`.
+
+    Args:
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`; of more than 16 labels the first are
+            shown.
+
+    Example:
+
+    >>> from keras_vae import VAE
+    >>> gallery(VAE.from_architecture("mlp", (8, 8, 1), latent_dim=2)).shape
+    (64, 8, 8, 1)
+    """
+    if vae.num_classes is None:
+        return vae.sample(64)
+    labels = range(min(16, vae.num_classes))
+    return np.concatenate([vae.sample(8, label=label) for label in labels])
 
 
 def reconstructions(x, x_hat, columns=8):
@@ -44,7 +63,7 @@ def reconstructions(x, x_hat, columns=8):
     """
     x, x_hat = examples(x), examples(x_hat)
     if x.shape != x_hat.shape:
-        raise ValueError(f"x has shape {x.shape} and x_hat {x_hat.shape}: expected the same shape.")
+        raise ValueError(f"x_hat must have the shape of x, {x.shape}, got {x_hat.shape}")
     columns = min(columns, len(x))
     rows = math.ceil(len(x) / columns)
     pairs = np.full((rows, 2, columns, *x.shape[1:]), np.nan, dtype=np.float32)
@@ -73,11 +92,10 @@ def latent_traversal(vae, columns=9, z=None, label=None):
         ValueError: `z` has another shape, or `columns` < 2.
     """
     start = np.zeros(vae.latent_dim, np.float32) if z is None else np.asarray(z, np.float32)
-    if start.shape != (vae.latent_dim,) or columns < 2:
-        raise ValueError(
-            f"received z of shape {start.shape} and columns {columns}: expected "
-            f"({vae.latent_dim},), and at least 2 columns."
-        )
+    if start.shape != (vae.latent_dim,):
+        raise ValueError(f"z must have shape ({vae.latent_dim},), got {start.shape}")
+    if columns < 2:
+        raise ValueError(f"columns must be at least 2, got {columns}")
     decode = _decoder(vae, label)
     dims = _liveliest(decode, start)
     values = np.linspace(-3, 3, columns, dtype=np.float32)
@@ -104,10 +122,10 @@ def manifold(vae, size=20, label=None):
     """
     if vae.latent_dim != 2:
         raise ValueError(
-            f"the model has latent_dim {vae.latent_dim}: a manifold needs 2; see latent_traversal."
+            f"latent_dim must be 2 for a manifold, got {vae.latent_dim}: see latent_traversal"
         )
     if size < 1:
-        raise ValueError(f"size is {size}: expected at least 1.")
+        raise ValueError(f"size must be at least 1, got {size}")
     quantiles = [NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)]
     z = np.array([(z0, z1) for z1 in reversed(quantiles) for z0 in quantiles], np.float32)
     return grid_figure(examples(_decoder(vae, label)(z)), size, joined=True)[0]

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import keras
@@ -15,8 +16,8 @@ from PIL import Image
 
 import keras_vae
 from export import bundle as bundles
+from export import canonical, validate
 from export import manifest as manifests
-from export import validate
 
 FILES = [
     "README.md",
@@ -49,6 +50,15 @@ def test_manifest_says_what_the_model_is(manifest):
     assert manifest["prior"]["class_name"] == "StandardNormal"
     assert manifest["validation"]["tolerance"] == 1e-5
     assert 0 < manifest["validation"]["largest_difference"] <= 1e-5
+
+
+def test_a_source_tree_that_is_not_installed_says_so(monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    assert canonical.version() == keras_vae.__version__
+    monkeypatch.setattr(canonical.metadata, "version", missing)
+    assert canonical.version() == "0+source"
 
 
 def test_manifest_describes_the_files(exported, manifest):

@@ -13,12 +13,17 @@ from export import bundle as bundles
 from export import cli, convert, report
 
 
-def test_writes_the_bundle_that_vae_export_writes(saved, exported, tmp_path, contents, capsys):
+def test_says_what_it_wrote(saved, tmp_path, capsys):
     assert cli.main([str(saved), "--out", str(tmp_path / "bundle")]) == 0
-    assert contents(tmp_path / "bundle") == contents(exported)
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith(f"wrote {tmp_path / 'bundle'}: encoder.onnx ")
     assert "largest difference from Keras" in line
+
+
+def test_a_run_is_given_by_its_folder_or_by_its_model(saved, exported, tmp_path, contents):
+    for name, given in {"folder": saved.parent, "model": saved}.items():
+        assert cli.main([str(given), "--out", str(tmp_path / name)]) == 0
+        assert contents(tmp_path / name) == contents(exported)
 
 
 def test_metrics_beside_the_model_enter_the_manifest(saved, tmp_path, capsys):
@@ -117,6 +122,7 @@ def unknown_class(path):
     ("make", "message"),
     [
         (lambda path: None, "there is no file"),
+        (lambda path: plain_keras_model(path.parent / "other.keras"), "there is no file"),
         (lambda path: path.mkdir(), "there is no file"),
         (lambda path: path.write_bytes(b""), "is not a .keras file, or was cut short"),
         (lambda path: path.write_text("hello"), "is not a .keras file, or was cut short"),

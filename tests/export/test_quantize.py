@@ -317,7 +317,7 @@ def test_command_line_refuses_what_costs_too_much_with_status_1(
     ("options", "message"),
     [
         (["--precision", "int8"], "nothing in {folder} names the data"),
-        (["--precision", "int8", "--data", "nothing"], "unknown data set 'nothing'"),
+        (["--precision", "int8", "--data", "nothing"], "Unknown data set: 'nothing'"),
         (["--precision", "int8", "--budget", "nan"], "--budget must be a number >= 0, got nan"),
         (["--data", "digits"], "add --precision"),
     ],

@@ -1,4 +1,4 @@
-"""A sheet of pictures side by side, for `keras_vae.plotting`."""
+"""A sheet of pictures side by side."""
 
 import math
 
@@ -9,11 +9,23 @@ _INCHES = 8
 
 
 def examples(x):
-    """`x` as a float32 array of images (N, H, W, C) or vectors (N, D), or a ValueError."""
-    x = np.asarray(x, dtype=np.float32)
+    """`x` as float32: images (N, H, W, C), or vectors (N, D).
+
+    Pixels of uint8 run from 0 to 255 and become grey values from 0 to 1.
+
+    Raises:
+        ValueError: `x` is empty or has another shape.
+
+    Example:
+
+    >>> examples(np.full((1, 2, 2, 1), 51, "uint8")).max()
+    np.float32(0.2)
+    """
+    x = np.asarray(x)
     if x.ndim not in (2, 4) or x.size == 0:
-        raise ValueError(f"received shape {x.shape}: expected (N, H, W, C) or (N, D), N from 1.")
-    return x
+        raise ValueError(f"x must have shape (N, H, W, C) or (N, D), N from 1, got {x.shape}")
+    scale = 255 if x.ndim == 4 and x.dtype == np.uint8 else 1
+    return np.divide(x, scale, dtype=np.float32)
 
 
 def grid_figure(x, columns, joined=False):

@@ -1,0 +1,143 @@
+"""What a folder holds: a `Run` of `train`, or the `Bundle` that was exported from one.
+
+This module alone knows the names of their files and what stands in metrics.json. It loads neither
+Keras nor onnxruntime before a model is opened.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from keras_vae.names import DATASETS
+
+
+class Settings(NamedTuple):
+    """How the data of the training were made."""
+
+    data: str
+    """The name or the path that they were loaded by."""
+    data_dir: Any
+    """The folder of the files of a named data set, or None."""
+    binarize: Any
+    """`"dynamic"` or `"static"` if the training saw binary images, else None."""
+
+
+def find(path):
+    """The `Run` or the `Bundle` at `path`; a folder with a model of Keras is a run."""
+    bundle = Bundle(path)
+    return bundle if bundle.manifest.is_file() and not Run(path).model.exists() else Run(path)
+
+
+class Run:
+    """A folder that `train` wrote: model.keras, metrics.json, history.csv and pictures.
+
+    Args:
+        path: the folder, or its model, a `.keras` file by whatever name.
+    """
+
+    def __init__(self, path):
+        path = Path(path)
+        alone = path.is_file() or (path.suffix == ".keras" and not path.is_dir())
+        self.path, self.model = (path.parent, path) if alone else (path, path / "model.keras")
+        self.metrics = self.path / "metrics.json"
+        self.report = self.path / "evaluation.json"
+
+    def open(self):
+        """The `keras_vae.VAE`.
+
+        Raises:
+            ValueError: the file is missing, damaged, or holds something else.
+        """
+        from keras_vae.models import load_model
+
+        return load_model(self.model)
+
+    def check_report(self, out):
+        """A report may be written anywhere."""
+
+    def settings(self):
+        """The `Settings` of the training; None if metrics.json is missing or damaged."""
+        return _settings(self._read)
+
+    def write_metrics(self, settings, test):
+        """Writes metrics.json, once model.keras is there.
+
+        Args:
+            settings: `Settings`.
+            test: what the model is worth on the test set, as a dictionary for JSON.
+        """
+        told = {**settings._asdict(), "test": test, "model_sha256": self._digest()}
+        self.metrics.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n")
+
+    def published(self):
+        """What a manifest says of the training, without the places on its machine.
+
+        Returns:
+            A dictionary: `data`, a name, `binarize` and `test`; None if there is no metrics.json.
+
+        Raises:
+            ValueError: metrics.json is of another model, or is not what `train` wrote.
+        """
+        if not self.metrics.is_file():
+            return None
+        try:
+            told = self._read()
+            data, binarize, test = Path(told["data"]).name, told["binarize"], {**told["test"]}
+            digest = told["model_sha256"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            name = type(error).__name__
+            raise ValueError(f"{self.metrics}, which is not what train wrote ({name})") from error
+        if digest != self._digest():
+            raise ValueError(f"{self.metrics}: it is of another model than {self.model}")
+        return {"data": data, "binarize": binarize, "test": test}
+
+    def _read(self):
+        return json.loads(self.metrics.read_bytes())
+
+    def _digest(self):
+        return hashlib.sha256(self.model.read_bytes()).hexdigest()
+
+
+class Bundle:
+    """A folder that `python -m export` wrote; it holds nothing but its own files.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.manifest = self.path / "manifest.json"
+        self.report = self.path.resolve().with_name(f"{self.path.resolve().name}.evaluation.json")
+
+    def open(self):
+        """The `export.runtime.OnnxVAE`.
+
+        Raises:
+            ValueError: the manifest is damaged.
+        """
+        from export.runtime import OnnxVAE
+
+        return OnnxVAE(self.path)
+
+    def check_report(self, out):
+        """Raises a ValueError if `out` is inside the bundle."""
+        if self.path.resolve() in out.resolve().parents:
+            raise ValueError(
+                f"--out {out} is inside the bundle, which holds nothing but its own files: choose "
+                "another folder"
+            )
+
+    def settings(self):
+        """The `Settings` of the training, if its data have a name: a bundle keeps no path."""
+        settings = _settings(lambda: json.loads(self.manifest.read_bytes())["metrics"])
+        return settings if settings and settings.data in DATASETS else None
+
+
+def _settings(read):
+    try:
+        told = read()
+        return Settings(told["data"], told.get("data_dir"), told["binarize"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,120 @@
+"""The data that a model is tested on, and what it is worth there in one line."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from keras_vae import datasets, evaluation
+from keras_vae.distributions import Bernoulli
+
+SEED = 0  # of the binary test set: one for all, so that numbers can be compared
+
+
+class TestSet(NamedTuple):
+    """Examples that a model was not trained on."""
+
+    x: Any
+    """`(N, *input_shape)`."""
+    label: Any
+    """`(N,)` for a conditional model, else None."""
+    data: str
+    """The name or the path that they were loaded by."""
+    binarization: str
+    """How they were made binary, in words."""
+
+    def first(self, count):
+        """The first `count` examples, all of them if it is None."""
+        if count is not None and not 1 <= count <= len(self.x):
+            raise ValueError(
+                f"--examples must be from 1 to {len(self.x)}, all there are, got {count}"
+            )
+        label = None if self.label is None else self.label[:count]
+        return self._replace(x=self.x[:count], label=label)
+
+
+def test_set(dataset, data, binary, conditional):
+    """The test part of a data set: a `TestSet`.
+
+    Args:
+        dataset: a `datasets.Dataset`.
+        data: the name or the path that it was loaded by.
+        binary: whether to draw binary images, once, whatever the training saw.
+        conditional: whether the model needs labels.
+
+    Raises:
+        ValueError: the labels are missing, or `x` is outside [0, 1] and was to be binary.
+    """
+    x, binarization = dataset.x_test, "none"
+    if binary:
+        x, binarization = datasets.binarize(x, SEED), f"once, seed {SEED}"
+    label = labels(dataset, dataset.y_test) if conditional else None
+    return TestSet(x, label, str(data), binarization)
+
+
+def load_test_set(vae, folder, data=None, data_dir=None):
+    """The test part of the data that the model of a folder was trained on, or of others.
+
+    Args:
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
+        folder: a `runs.Run` or a `runs.Bundle`.
+        data: the name or the path of other data.
+        data_dir: the folder of the files of a named data set.
+
+    Returns:
+        A `TestSet`: binary if the training's was; if nothing says how that was, binary if the
+        model is for binary data alone.
+
+    Raises:
+        ValueError: nothing names the data, they cannot be loaded, or lack the labels that a
+            conditional model needs.
+    """
+    settings = folder.settings()
+    if data is None and settings is None:
+        raise ValueError(
+            f"nothing in {folder.path} names the data: its metrics.json is missing, is not what "
+            "train wrote, or its data have no name: give --data"
+        )
+    if data is None:
+        data, data_dir = settings.data, data_dir or settings.data_dir
+    dataset = datasets.load(data, data_dir)
+    binary = settings.binarize if settings else needs_binary(vae, dataset.x_test)
+    return test_set(dataset, data, binary, vae.num_classes is not None)
+
+
+def labels(dataset, y):
+    """`y`, or a ValueError if the data set holds none."""
+    if y is None:
+        raise ValueError(f"a conditional model needs labels, and {dataset.name} holds none")
+    return y
+
+
+def needs_binary(vae, x):
+    """Whether the model is of binary data, and `x` is grey."""
+    likelihood = evaluation.likelihood_of(vae)
+    return isinstance(likelihood, Bernoulli) and not ops.all(likelihood.in_support(x))
+
+
+def test_metrics(vae, test, seed):
+    """The test ELBO with its error bar, and its two terms: nats per example, one draw of z each."""
+    score = vae.score(test.x, num_samples=1, seed=seed, label=test.label)
+    elbo = evaluation.estimate(score["elbo"])
+    return {
+        "elbo": elbo.mean,
+        "standard_error": None if np.isnan(elbo.standard_error) else elbo.standard_error,
+        "reconstruction_loss": float(score["reconstruction_loss"].mean()),
+        "kl_loss": float(score["kl_loss"].mean()),
+        "examples": len(test.x),
+        "seed": seed,
+        "binarization": test.binarization,
+    }
+
+
+def describe(test):
+    """One line about the test ELBO."""
+    error = "" if test["standard_error"] is None else f" ± {test['standard_error']:.2f}"
+    return (
+        f"test ELBO {test['elbo']:.2f}{error} nats per example (reconstruction_loss "
+        f"{test['reconstruction_loss']:.2f}, kl_loss {test['kl_loss']:.2f}; "
+        f"{test['examples']} examples, one draw of z each, seed {test['seed']})"
+    )

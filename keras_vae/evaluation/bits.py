@@ -1,0 +1,72 @@
+"""Which data have bits per dimension: those whose numbers are discrete."""
+
+import math
+
+import numpy as np
+from keras import ops
+
+from keras_vae.distributions.likelihoods import LIKELIHOODS
+
+
+def entries_of(vae):
+    """How many discrete numbers an example holds; None if it has a density or is not known.
+
+    Args:
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
+
+    Raises:
+        ValueError: the manifest of a bundle is damaged.
+    """
+    likelihood = likelihood_of(vae)
+    return likelihood and discrete_entries(likelihood, vae.input_shape)
+
+
+def likelihood_of(vae):
+    """The likelihood of a model, which the manifest of a bundle describes.
+
+    Args:
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`, of which None comes if its
+            likelihood is a class of the user's own.
+
+    Raises:
+        ValueError: the manifest does not describe one.
+
+    Example:
+
+    >>> from types import SimpleNamespace
+    >>> levels = {"class_name": "DiscretizedLogistic", "config": {"levels": 16}}
+    >>> likelihood_of(SimpleNamespace(manifest={"likelihood": levels})).levels
+    16
+    """
+    if hasattr(vae, "likelihood"):
+        return vae.likelihood
+    try:
+        described = vae.manifest["likelihood"]
+        kind = {k.__name__: k for k in LIKELIHOODS.values()}.get(described["class_name"])
+        return kind and kind.from_config(described["config"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"the manifest was cut short or changed: it does not describe a likelihood ({error})"
+        ) from error
+
+
+def discrete_entries(likelihood, shape):
+    """How many discrete numbers an example of `shape` holds; None if it has a density.
+
+    Numbers between the levels of discrete data have no probability. A one-hot vector is one
+    number, known by this: zeros alone are none.
+
+    Example:
+
+    >>> from keras_vae.distributions import Bernoulli, Normal
+    >>> discrete_entries(Bernoulli(), (28, 28, 1)), discrete_entries(Normal(), (28, 28, 1))
+    (784, None)
+    """
+
+    def possible(value):
+        x = np.full((1, *shape), value, "float32")
+        return ops.convert_to_numpy(likelihood.in_support(x)).all()
+
+    if possible(1 / math.pi):
+        return None
+    return math.prod(shape if possible(0) else shape[:-1])

@@ -1,0 +1,35 @@
+"""The names that a command may be given, for its help, which is printed before Keras is loaded.
+
+Each object stands under its name in the table of its own module; a test compares the two.
+"""
+
+ARCHITECTURES = ("conv", "mlp")
+DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
+ESTIMATORS = ("doubly_reparameterized", "reparameterized", "sticking_the_landing")
+LIKELIHOODS = (
+    "bernoulli",
+    "categorical",
+    "continuous_bernoulli",
+    "discretized_logistic",
+    "heteroscedastic_normal",
+    "mixture_of_discretized_logistics",
+    "negative_binomial",
+    "normal",
+    "poisson",
+)
+OBJECTIVES = ("elbo", "iwae")
+POSTERIORS = ("diagonal_normal", "full_normal")
+PRECISIONS = ("float16", "int8")
+PRIORS = ("flow", "mixture_of_normals", "standard_normal", "vamp")
+
+
+def listed(names):
+    """The names as words, for the help of an option.
+
+    Example:
+
+    >>> listed(["flow", "vamp", "standard_normal"])
+    'flow, vamp or standard_normal'
+    """
+    *first, end = names
+    return f"{', '.join(first)} or {end}"
