@@ -34,7 +34,7 @@ def write(
     label=None,
     say=lambda message: None,
 ):
-    """Export a VAE into the folder `path`, once it is proved to agree with Keras.
+    """Exports a VAE into the folder `path`, after checking that it agrees with Keras.
 
     Everything is written into a temporary folder beside `path` and checked there; then the two
     change places. If anything fails, what stood at `path` before still stands there.
@@ -76,7 +76,7 @@ def write(
 
 
 def _check_backend():
-    """Refuse a model in the hands of a backend that the converter does not read."""
+    """Refuses a backend of Keras whose models the converter cannot read."""
     backend = keras.config.backend()
     if backend != "tensorflow":
         raise ValueError(
@@ -110,7 +110,7 @@ def _fill(folder, vae, tolerance, metrics, trial, say):
 
 
 def _save_all(parts, folder, about):
-    """Write the graphs that the parts make; return what the manifest says of the files."""
+    """Writes the graphs that the parts make, and returns what the manifest says of them."""
     ending = f".{about['precision']}.onnx" if "precision" in about else ".onnx"
     graphs = {name.replace(".onnx", ending): make(parts) for name, make in GRAPHS.items()}
     return {name: _save(model, folder / name, about) for name, model in graphs.items()}
@@ -138,7 +138,7 @@ def _write_text(path, text):
 
 
 def _check_target(path):
-    """Refuse a target that holds anything that an earlier export did not write."""
+    """Refuses a target that holds anything that an earlier export did not write."""
     if path.is_dir():
         foreign = {file.name for file in path.iterdir()} - _own(path)
         if foreign:
@@ -166,7 +166,7 @@ def _own(path):
 
 @contextmanager
 def _replacing(path):
-    """Yield a temporary folder beside `path` that takes its place if all goes well."""
+    """Yields a temporary folder beside `path` that takes its place if all goes well."""
     missing = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ PRODUCER = "keras-vae"
 
 
 def canonical(model, outputs, keep=()):
-    """Rewrite an ONNX model so that its bytes depend on what it computes and on nothing else.
+    """Rewrites an ONNX model so that its bytes depend on what it computes and on nothing else.
 
     Converters name and order things by counters and hash tables that differ between processes.
     Here dead nodes go, the rest stand in depth-first order from `outputs`, named by their
@@ -94,7 +94,7 @@ def _infer(model):
 
 
 def _tidy(graph, batch):
-    """Sort what was inferred. A length made inside gets no name, which tract would refuse."""
+    """Sorts what was inferred. A length that is computed inside gets no name: tract refuses one."""
     values = sorted(graph.value_info, key=lambda value: value.name)
     del graph.value_info[:]
     graph.value_info.extend(values)
@@ -114,7 +114,7 @@ def _unknown(values):
 
 
 def _fix_reshapes(model):
-    """Give each Reshape whose result is known but for one axis the constant shape [-1, ...]."""
+    """Gives each Reshape whose result is known but for one axis the constant shape [-1, ...]."""
     model = shape_inference.infer_shapes(model, data_prop=True)
     known = {v.name: _shape(v) for v in [*model.graph.value_info, *model.graph.output]}
     for index, node in enumerate(model.graph.node):

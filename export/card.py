@@ -4,7 +4,7 @@ LABEL = 'draw["label"] = np.array(0, np.int64)\n'
 
 
 def text(manifest):
-    """Write the model card of a bundle, in Markdown.
+    """Writes the model card of a bundle, in Markdown.
 
     Args:
         manifest: what manifest.json holds.
@@ -115,7 +115,7 @@ def _variant(name, entry, files):
 
 
 def cost(entry):
-    """Return what a precision costs in nats, with its error bar.
+    """Returns what a precision costs in nats, with its error bar.
 
     Example:
 
@@ -126,7 +126,7 @@ def cost(entry):
 
 
 def elbo(manifest):
-    """Return the test ELBO that the manifest holds, with its error bar; None if it holds none.
+    """Returns the test ELBO that the manifest holds, with its error bar; None if it holds none.
 
     Example:
 

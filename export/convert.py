@@ -40,7 +40,7 @@ class Parts(NamedTuple):
 
 
 def parts(vae):
-    """Convert all parts of a VAE.
+    """Converts all parts of a VAE.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -63,7 +63,7 @@ def _event(value):
 
 
 def encoder(vae):
-    """Return the ONNX model x -> z_mean, z_log_var: the posterior q(z|x) = N(z_mean, e^z_log_var).
+    """Returns the ONNX model x -> z_mean, z_log_var: the posterior q(z|x) = N(z_mean, e^z_log_var).
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -98,7 +98,7 @@ def posterior_names(vae):
 
 
 def decoder(vae):
-    """Return the ONNX model z -> x_hat: the mean of the likelihood p(x|z).
+    """Returns the ONNX model z -> x_hat: the mean of the likelihood p(x|z).
 
     A conditional model's has a second input, `label` (batch,), int64. The decoder's raw output
     stands in the graph as the tensor `x_params`, not as an output.
@@ -134,7 +134,7 @@ def decoder(vae):
 
 
 def prior(vae):
-    """Return the ONNX model epsilon, u -> z: the prior's function of noise.
+    """Returns the ONNX model epsilon, u -> z: the prior's function of noise.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -154,7 +154,7 @@ def prior(vae):
 
 
 def densities(vae):
-    """Return the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl.
+    """Returns the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl.
 
     All in nats, at the z (K, B, latent_dim) that the noise epsilon draws from q(z|x). log_px_z and
     log_w = log p(x|z) + log p(z) - log q(z|x) are (K, B); kl (B,) is in closed form where there is
@@ -184,7 +184,7 @@ def densities(vae):
 
 
 def float32(vae):
-    """Return the VAE itself, or a float32 copy with the same weights if it computes in less.
+    """Returns the VAE itself, or a float32 copy with the same weights if it computes in less.
 
     Args:
         vae: a `keras_vae.VAE`, perhaps trained with a `mixed_float16` policy.

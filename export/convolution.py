@@ -13,7 +13,7 @@ then adds up its few results: `python benchmarks/convolution.py`.
 
 
 def transpose_few(graph, few=FEW):
-    """Replace each Conv from many inputs to fewer than `few` outputs by an equal ConvTranspose.
+    """Replaces each Conv from many inputs to fewer than `few` outputs by an equal ConvTranspose.
 
     The kernel is turned round: output i of a convolution with the kernel w is Σ_j w_j x_(i + j),
     and of a transposed one Σ_j w_j x_(i − j). The graph is changed in place.

@@ -71,7 +71,7 @@ def validation(gaps, tolerance):
 
 
 def round_up(value):
-    """Round up to one significant digit, so that a manifest does not change with the weather.
+    """Rounds up to one significant digit, so that small differences do not change a manifest.
 
     Example:
 

@@ -1,10 +1,13 @@
-"""The noise of `keras_vae.noise` as a graph, by the names that it has there.
+"""The noise of `keras_vae.noise` as a graph. The functions have the same names as there.
 
-Words are int32, by operations that every runtime was seen to do alike: sums and products modulo
-2^32, bitwise ones, and quotients of numbers of at most 24 significant bits by powers of two, which
-stay exact where a runtime divides by way of float32. Unsigned shifts, which would be shorter, are
-silently wrong in some runtimes. The int64 of seeds and indices are taken apart first; a runtime
-that divides those by way of float32 is right while they fit into int32.
+A word is an int32. The graph uses only operations that gave the same result in every runtime that
+was tried: sums and products modulo 2^32, bitwise operations, and divisions by powers of two. Some
+runtimes divide integers in float32; so a number that is divided has at most 24 significant bits,
+which float32 holds exactly. Unsigned shifts would be shorter, but some runtimes compute them wrong
+without an error.
+
+Seeds and indices are int64. They are split into words first. A runtime that divides int64 in
+float32 splits them right only if they fit into int32.
 """
 
 import numpy as np
@@ -26,18 +29,18 @@ def component(seed, first, count):
 
 
 def example_keys(seed, first, count):
-    """The keys of the seeds that `count` given examples have: two int32 tensors, (count,)."""
+    """The two keys of each of `count` examples: two int32 tensors, (count,)."""
     pair = _words_of(seed, first, count, noise.EXAMPLE)
     return _word(pair, 0), _word(pair, 1)
 
 
 def draws(keys, index, latent_dim, powers):
-    """`noise.draws` as a graph, of draws `index` < 2^31: float32, (K, B, latent_dim).
+    """`noise.draws` as a graph, for draws `index` < 2^31: float32, (K, B, latent_dim).
 
     Args:
         keys: `example_keys`, (B,) each.
-        index: int32, (K,).
-        powers: `runtime_powers`.
+        index: the numbers of the draws, int32, (K,).
+        powers: what `runtime_powers` returns.
     """
     keys = [_column(key) for key in keys]  # (B, 1) each
     index = _column(_column(index))
@@ -59,13 +62,13 @@ def words(keys, low, high, powers):
 
 
 def uniform(word, powers):
-    """Words to numbers of (0, 1): (floor(word / 2^9) + 1/2) / 2^23, exact in float32."""
+    """Turns words into numbers of (0, 1): (floor(word / 2^9) + 1/2) / 2^23, exact in float32."""
     steps = op.cast(shift_right(word, 9, powers), to=np.float32)
     return op.mul(op.add(steps, op.const(np.float32(0.5))), op.const(np.float32(2**-23)))
 
 
 def normal(word, powers):
-    """Words to standard normal numbers: a sum of two values of the table, times 1/sqrt(2)."""
+    """Turns words into standard normal numbers: the sum of two table entries, times 1/sqrt(2)."""
     table = op.const(noise.table())
     parts = (op.bitwise_and(word, const(0xFFFF)), shift_right(word, 16, powers))
     return op.mul(op.add(*(op.gather(table, p) for p in parts)), op.const(noise.SQRT_HALF))
@@ -78,19 +81,20 @@ def split(x):
 
 
 def split_index(x):
-    """As `split`, of 0 <= x < 2^44, whose third part is all its high bits."""
+    """As `split`, for 0 <= x < 2^44: then the third part holds all the high bits."""
     a, b, high = _parts(x, 3)
     return _join(a, b), high
 
 
 def runtime_powers(seed):
-    """2^0 ... 2^31 in int32, (1,) each, which tract does not see to be constants.
+    """2^0 ... 2^31 as int32, (1,) each, in a form that tract does not recognize as constants.
 
-    With constants instead, tract (0.23) takes time exponential in the rounds: from a product with
-    one it infers a "region of interest", and these join wherever a number is used twice.
+    tract (0.23) infers a "region of interest" from each product with a constant, and joins the
+    regions wherever a number is used twice. For this graph that takes time exponential in the
+    number of rounds. So zero is computed from the seed, and added to the powers.
 
     Args:
-        seed: int64, of which nothing comes into the powers.
+        seed: int64; the powers are the same for every seed.
     """
     zero = op.cast(op.bitwise_xor(seed, seed), to=np.int32)
     powers = (1 << np.arange(32, dtype=np.uint64)).astype(np.uint32).view(np.int32)
@@ -98,12 +102,12 @@ def runtime_powers(seed):
 
 
 def rotate_left(x, r, powers):
-    # A sum, of numbers that share no bit: onnxruntime is slower at a bitwise or.
+    # The two numbers share no bit, so their sum is their bitwise or, which onnxruntime does slower.
     return op.add(op.mul(x, powers[r]), shift_right(x, 32 - r, powers))
 
 
 def shift_right(x, k, powers):
-    """Logical shift; each quotient is of at most 24 significant bits, so exact in float32 too."""
+    """The logical shift. Each number that is divided has at most 24 significant bits."""
     if k < 8:
         low = op.div(op.bitwise_and(x, const(0x10000 - 2**k)), powers[k])
         return op.add(op.mul(shift_right(x, 16, powers), powers[16 - k]), low)
@@ -117,13 +121,13 @@ def const(word):
 
 
 def _words_of(seed, first, count, position):
-    """The words that `count` indices have at one position: (2, count)."""
+    """The words of `count` indices at one position: (2, count)."""
     low, high = split_index(_range(first, count))
     return words(split(seed), low, _counter(high, const(position)), runtime_powers(seed))
 
 
 def _entries(keys, low, high, latent_dim, powers):
-    """The latent noise of the index (low, high) under the keys: (..., 1) → (..., latent_dim)."""
+    """The latent noise of the index (low, high): `(..., 1)` → `(..., latent_dim)`."""
     positions = np.arange((latent_dim + 1) // 2, dtype=np.int32)
     counter = low, _counter(high, op.const(positions))
     pair = normal(words(keys, *counter, powers), powers)  # (2, ..., positions)
@@ -148,7 +152,7 @@ def _range(first, count):
 
 
 def _parts(x, count):
-    """int64 in parts of 16 bits as int32, the least first; the last is all that remains."""
+    """Splits int64 into `count` parts, int32: 16 bits each from the lowest, and the rest."""
     parts = []
     for _ in range(count - 1):
         parts.append(op.bitwise_and(x, op.const(np.int64(0xFFFF))))
@@ -157,12 +161,12 @@ def _parts(x, count):
 
 
 def _join(low, high):
-    """16 bits each to 32."""
+    """Joins two parts of 16 bits into a word."""
     return op.add(low, op.mul(high, const(0x10000)))
 
 
 def _word(pair, number):
-    """One word of `words`, without their axis."""
+    """One of the two words that `words` returns, without their axis."""
     return op.gather(pair, op.const(np.int64(number)), axis=0)
 
 

@@ -24,7 +24,7 @@ HALF = np.finfo(np.float16)
 
 
 def float16(parts):
-    """Store the weights of the layers in float16; everything is computed in float32 still.
+    """Stores the weights of the layers in float16; everything is still computed in float32.
 
     A runtime turns the weights to float32 once, when it loads the file: half the size, the same
     speed. Biases and other constants stay in float32, and so do weights that float16 cannot hold.
@@ -45,7 +45,7 @@ def float16(parts):
 
 
 def int8(parts):
-    """Compute in 8 bits: signed weights, with a scale for each channel, by unsigned activations.
+    """Computes in 8 bits: signed weights with a scale for each channel, and unsigned activations.
 
     The scales of the activations are fixed beforehand, on samples of the prior. Dynamic
     quantization would take them from the batch: a sample would depend on those drawn with it.

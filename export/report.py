@@ -8,7 +8,7 @@ from export import card, runtime
 
 
 def table(manifest, seconds):
-    """Write the table of a bundle's numbers.
+    """Writes the table of a bundle's numbers.
 
     Args:
         manifest: what manifest.json holds.
@@ -39,7 +39,7 @@ def table(manifest, seconds):
 
 
 def variants(manifest):
-    """Yield a line on each lower precision: what it costs, and the sampler's size and speed."""
+    """Yields a line on each lower precision: what it costs, and the sampler's size and speed."""
     for name, entry in manifest.get("precisions", {}).items():
         file = f"sampler.{name}.onnx"
         yield (
@@ -54,7 +54,7 @@ def _speed(entry):
 
 
 def size(count):
-    """Write a number of bytes for people.
+    """Writes a number of bytes for people.
 
     Example:
 
@@ -67,7 +67,7 @@ def size(count):
 
 
 def duration(seconds):
-    """Write a time for people.
+    """Writes a time for people.
 
     Example:
 
@@ -79,7 +79,7 @@ def duration(seconds):
 
 
 def main(arguments=None):
-    """Print the table of a bundle and, last, the path of its picture; return the exit status."""
+    """Prints the table of a bundle and, last, the path of its picture; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.report", description=__doc__)
     parser.add_argument("bundle", help="the folder that python -m export wrote")
     parser.add_argument("--picture", help="the picture to name last")

@@ -1,4 +1,4 @@
-"""sampler.onnx: seed, first, count, temperature[, label] -> z, x_hat: the generative model."""
+"""sampler.onnx, the generative model: seed, first, count, temperature[, label] -> z, x_hat."""
 
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
@@ -9,17 +9,17 @@ from export.canonical import canonical
 
 
 def sampler(parts):
-    """Return the ONNX model seed, first, count, temperature -> z, x_hat.
+    """Returns the ONNX model seed, first, count, temperature -> z, x_hat.
 
     Args:
         parts: the converted VAE, a `convert.Parts`.
 
     Returns:
-        An `onnx.ModelProto`; inputs `seed`, `first`, `count` (int64) and `temperature` (float32),
-        and of a conditional model `label` (int64), all scalars; outputs `z` (count, latent_dim)
-        and `x_hat` (count, *input_shape). No input has a default: onnxruntime-web,
-        onnxruntime-node and OpenVINO take an input that has one for a constant, and ignore or
-        refuse a value for it.
+        An `onnx.ModelProto`. Its inputs are scalars: `seed`, `first`, `count` (int64) and
+        `temperature` (float32); a conditional model has `label` (int64) too. Its outputs are `z`
+        (count, latent_dim) and `x_hat` (count, *input_shape). No input has a default value, since
+        onnxruntime-web, onnxruntime-node and OpenVINO treat an input with a default as a constant:
+        they ignore or refuse a value for it.
 
     Example:
 
@@ -44,6 +44,6 @@ def sampler(parts):
 
 
 def _zeros(latent):
-    """int64 zeros (count,): of the rows of `latent`, for tract takes another count for unequal."""
+    """int64 zeros (count,), made of `latent`: tract must see that both have the same count."""
     nothing = op.mul(latent, op.const(np.float32(0)))
     return op.cast(op.reduce_sum(nothing, op.const(np.array([1])), keepdims=False), to=np.int64)

@@ -13,11 +13,11 @@ from export.canonical import canonical
 OUTPUTS = ("elbo", "reconstruction_loss", "kl_loss", "log_likelihood")
 ROWS = 256  # latents decoded at once; fewer if the examples are large
 VALUES = 2**22
-LOWEST = np.finfo(np.float32).min  # instead of -inf, which minus itself is not a number
+LOWEST = np.finfo(np.float32).min  # instead of -inf: -inf - -inf is not a number
 
 
 def scorer(parts):
-    """Return the ONNX model x, num_samples, seed, first -> the scores of each example, in nats.
+    """Returns the ONNX model x, num_samples, seed, first -> the scores of each example, in nats.
 
     A loop decodes a few draws at a time, so that memory does not grow with `num_samples`.
 
@@ -25,10 +25,11 @@ def scorer(parts):
         parts: the converted VAE, a `convert.Parts`.
 
     Returns:
-        An `onnx.ModelProto`; inputs `x` (batch, *input_shape), float32, of a conditional model
-        `label` (batch,), int64, and the int64 scalars `num_samples`, `seed` and `first`, the index
-        of the first example, which is 0 where it is not given, or cannot be (see `sampler`);
-        outputs (batch,), float32, as `keras_vae.VAE.score` defines them.
+        An `onnx.ModelProto`. Its inputs are `x` (batch, *input_shape), float32, and the int64
+        scalars `num_samples`, `seed` and `first`, the index of the first example; a conditional
+        model has `label` (batch,), int64, too. `first` alone has a default value, 0, which some
+        runtimes take for a constant (see `sampler`). Its outputs are (batch,), float32, as
+        `keras_vae.VAE.score` defines them.
 
     Example:
 

@@ -41,7 +41,7 @@ class ValidationError(ValueError):
 
 
 def check(vae, folder, tolerance=TOLERANCE):
-    """Compare the ONNX files in `folder` with the Keras model, number by number.
+    """Compares the ONNX files in `folder` with the Keras model, number by number.
 
     Each file is loaded again from the disk; the ONNX checker goes over it; operators outside the
     standard domains and random ones are refused; then onnxruntime and Keras compute z_mean and
@@ -96,7 +96,7 @@ def check(vae, folder, tolerance=TOLERANCE):
 
 
 def check_variant(vae, folder, precision, tolerance=TOLERANCE):
-    """Check the files of a lower precision as `check` does, but for what the precision changes.
+    """Checks the files of a lower precision as `check` does, but for what the precision changes.
 
     What it may change, and by how much, is for `variants.Trial` to say.
 
@@ -166,7 +166,7 @@ def _check_scorer(vae, folder, tolerance):
 
 
 def load(path):
-    """Read an ONNX file and refuse what no other runtime could load or repeat.
+    """Reads an ONNX file, and refuses what no other runtime could load or repeat.
 
     Raises:
         ValidationError: the checker complains, an operator is random, or of a foreign domain.
@@ -185,7 +185,7 @@ def load(path):
 
 
 def operators(model):
-    """Yield every node of a model, those of its functions and inner graphs included."""
+    """Yields every node of a model, those of its functions and inner graphs included."""
     pending = [*model.graph.node, *(node for f in model.functions for node in f.node)]
     while pending:
         node = pending.pop()
@@ -259,7 +259,7 @@ def _session(model):
 
 
 def difference(computed, expected):
-    """Return max|computed - expected| / max(1, max|expected|), or infinity if shapes differ.
+    """Returns max|computed - expected| / max(1, max|expected|), or infinity if shapes differ.
 
     Example:
 

@@ -54,7 +54,7 @@ class Trial:
         self.latent_dim, self.budget, self.data = vae.latent_dim, budget, data
 
     def judge(self, folder, say=lambda message: None):
-        """Measure what each variant in the folder costs and gains, against the float32 files.
+        """Measures what each variant in the folder costs and gains, against the float32 files.
 
         Args:
             folder: a `pathlib.Path`.

@@ -437,7 +437,7 @@ def test_only_grey_values_are_binarized(draw, value):
     ("x", "batch_size"), [(np.zeros((0, 4)), 8), (0.5, 8), (np.zeros((3, 4)), 0)]
 )
 def test_dynamic_binarization_refuses_empty_data_and_batches(x, batch_size):
-    with pytest.raises(ValueError, match="must (be|hold) at least"):
+    with pytest.raises(ValueError, match=r"must (be|hold) at least"):
         datasets.DynamicBinarization(x, batch_size)
 
 

@@ -14,7 +14,7 @@ FORBIDDEN = ["tensorflow", "keras", "torch", "jax", "onnx", "tf2onnx", "keras_va
 
 
 def run_python(code, *arguments):
-    """Run `code` in a process of its own and return what it printed."""
+    """Runs `code` in a process of its own and returns what it printed."""
     return printed("-c", code, *arguments)
 
 

@@ -16,7 +16,7 @@ PACKAGES = ["keras_vae", "export"]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Build in a copy, since setuptools leaves its build folder in the source tree."""
+    """Builds in a copy, since setuptools leaves its build folder in the source tree."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()

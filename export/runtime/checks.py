@@ -1,4 +1,4 @@
-"""Arguments that cannot be served, refused in one line each."""
+"""Requests that cannot be served are refused, with one line that says why."""
 
 import math
 import numbers
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def check_draw(count, seed, temperature, first):
-    """Refuse a request for samples that is out of range.
+    """Refuses a request for samples that is out of range.
 
     Raises:
         ValueError: says which argument, what it is, and what it may be.
@@ -24,7 +24,7 @@ def check_draw(count, seed, temperature, first):
 
 
 def check_score(count, num_samples, seed, first):
-    """Refuse a request for scores that is out of range.
+    """Refuses a request for scores that is out of range.
 
     Raises:
         ValueError: says which argument, what it is, and what it may be.
@@ -43,12 +43,12 @@ def check_score(count, num_samples, seed, first):
 
 
 def checked_label(label, num_classes, count=None):
-    """Return what a graph is fed: `{}` for a model without labels, else `{"label": int64}`.
+    """Returns what a graph is fed: `{}` for a model without labels, else `{"label": int64}`.
 
     Args:
-        label: one whole number, or with `count` so many of them, or one for all.
+        label: a whole number; if `count` is given, one for all examples or one for each.
         num_classes: how many labels the model knows; None if it knows none.
-        count: how many examples there are; None asks for one label, a scalar.
+        count: how many examples there are; None if the graph takes a single label, a scalar.
 
     Raises:
         ValueError: a label is missing, is not known, or the model takes none.
@@ -91,7 +91,7 @@ def _check_range(count, seed, first):
 
 
 def checked_rows(name, array, shape):
-    """Return `array` as float32, (batch, *shape).
+    """Returns `array` as float32, (batch, *shape).
 
     Raises:
         ValueError: it has another shape, holds no numbers, or one that is not finite.

@@ -14,9 +14,10 @@ from .vae import OnnxVAE
 
 
 def main(arguments=None):
-    """Run the command line; return its exit status: 0, or 2 after one line that says what is wrong.
+    """Runs the command line and returns its exit status.
 
-    An array that was interrupted, status 130, or killed goes on by the same command.
+    0: the file is written. 2: one line on stderr says what is wrong. 130: it was interrupted. An
+    array that was interrupted, or whose process was killed, is continued by the same command.
 
     Example:
 
@@ -47,7 +48,7 @@ def _writer(out):
     """The function that writes files of this suffix."""
     writers = {".png": _write_picture, ".npy": _write_array}
     if out.suffix.lower() not in writers:
-        raise ValueError(f"cannot write {out}: expected a name that ends in .png or .npy")
+        raise ValueError(f"--out must end in .png or .npy, got {out}")
     if not out.parent.is_dir():
         raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
     return writers[out.suffix.lower()]

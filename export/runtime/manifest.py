@@ -8,7 +8,7 @@ METADATA = "keras_vae"  # the key by which each ONNX file says what it is
 
 
 def read(folder):
-    """Return what the manifest of the bundle `folder` holds.
+    """Returns what the manifest of the bundle `folder` holds.
 
     Raises:
         ValueError: the folder is missing, is no bundle, or its manifest is damaged or of another
@@ -40,7 +40,7 @@ def read(folder):
 
 
 def check_version(path, about):
-    """Refuse a file that is, by what it says about itself, of another format version."""
+    """Refuses a file that says that it has another format version."""
     version = about.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
@@ -50,7 +50,7 @@ def check_version(path, about):
 
 
 def file_name(manifest, stem, precision):
-    """Return the name of a file of the bundle, such as `sampler.onnx`, in a precision.
+    """Returns the name of a file of the bundle, such as `sampler.onnx`, in a precision.
 
     Raises:
         ValueError: the bundle holds no files of that precision.
@@ -70,7 +70,7 @@ def file_name(manifest, stem, precision):
 
 
 def read_bytes(path):
-    """Return the bytes of a file; ValueError if it cannot be read."""
+    """Returns the bytes of a file, or raises a ValueError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

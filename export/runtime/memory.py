@@ -1,4 +1,4 @@
-"""How much memory there is, so that a request for more is refused instead of killed."""
+"""How much memory there is. A request for more is refused; otherwise the system would kill it."""
 
 import math
 import os
@@ -10,10 +10,10 @@ CGROUP, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def check_fits(count, size):
-    """Refuse `count` samples that take `size` bytes, if that is more than there is.
+    """Refuses `count` samples that take `size` bytes, if there is less memory than that.
 
     Raises:
-        ValueError: names the ways to draw as many.
+        ValueError: the message names two ways to draw as many.
 
     Example:
 
@@ -24,7 +24,7 @@ def check_fits(count, size):
 
 
 def refusal(count, size):
-    """What is wrong with a request for more than fits, and how to draw as many."""
+    """The message for a request that does not fit, with the ways to draw as many samples."""
     return (
         f"{count} samples take {size / 1e9:.1f} GB at once, more than fits into memory "
         f"({total() / 1e9:.1f} GB): draw them chunk by chunk, by sample_stream or by "
@@ -34,7 +34,7 @@ def refusal(count, size):
 
 @cache
 def total():
-    """Bytes of memory that this process may use: the machine's, or less by its cgroup's limit."""
+    """Bytes of memory that this process may use: all of the machine's, or its cgroup's limit."""
     return min(_physical(), *_cgroup_limits())
 
 
@@ -46,7 +46,7 @@ def _physical():
 
 
 def _cgroup_limits():
-    """The limits of this process's groups and of the groups around them; infinity at the end."""
+    """The limits of this process's groups and of the groups around them, then infinity."""
     lines = MEMBERSHIP.read_text().splitlines() if MEMBERSHIP.is_file() else []
     for line in lines:
         _, controllers, group = line.split(":", 2)

@@ -13,10 +13,11 @@ GAP = 2  # pixels between two examples
 
 
 def grid(x):
-    """Lay examples out as one uint8 picture, small ones enlarged.
+    """Lays examples out as one uint8 picture; small ones are enlarged.
 
-    Images (N, H, W, C) in [0, 1] stand side by side, grey or RGB; of other channels the first is
-    shown. Vectors (N, D) are the rows of a heat map from their least value to their greatest.
+    Images (N, H, W, C) in [0, 1] stand side by side, in grey or RGB; with another number of
+    channels the first one is shown. Vectors (N, D) become the rows of a heat map, which runs from
+    their least value to their greatest.
 
     Raises:
         ValueError: `x` holds no examples, too many, or has another shape.
@@ -46,10 +47,10 @@ def grid(x):
 
 
 def check_picture(shape):
-    """Refuse data of which `grid` can make no picture, before they are drawn.
+    """Refuses data that `grid` can make no picture of, before they are drawn.
 
     Raises:
-        ValueError: names the way out.
+        ValueError: the message says what to do instead.
 
     Example:
 
@@ -57,16 +58,16 @@ def check_picture(shape):
     """
     if len(shape) not in (2, 3, 4) or not shape[0]:
         raise ValueError(
-            f"cannot draw data of shape {shape} as a picture, expected images or vectors and "
-            "count >= 1: write numbers instead, --out samples.npy"
+            f"a picture must be of images or vectors, with count >= 1, got shape {shape}: "
+            "write numbers instead, --out samples.npy"
         )
     floats = 4 * math.prod(shape)
     pixels = math.prod(shape) * (_zoom(shape) ** 2 if len(shape) > 2 else 1)
-    memory.check_fits(shape[0], 3 * (floats + pixels))  # each stage of `grid` holds up to three
+    memory.check_fits(shape[0], 3 * (floats + pixels))  # a stage of `grid` holds up to three copies
 
 
 def write(x, path):
-    """Write samples as a picture, whole or not at all.
+    """Writes samples as a picture, whole or not at all.
 
     Args:
         x: as for `grid`.

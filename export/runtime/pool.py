@@ -1,4 +1,4 @@
-"""A function of many chunks, computed by a few threads, its results in order."""
+"""A few threads compute a function of many chunks; the results come in order."""
 
 import os
 from collections import deque
@@ -7,17 +7,17 @@ from itertools import chain, islice
 
 
 def in_order(function, items, workers):
-    """Yield function(item) for each item, in the order of `items`, in bounded memory.
+    """Yields function(item) for each item, in the order of `items`, in bounded memory.
 
     At most 2 * workers results wait or are being computed at a time. onnxruntime lets other
-    Python threads run while it computes, so that many workers keep that many cores busy. An
-    exception of `function` is raised here as it is. When the iterator ends, is closed or is let
-    go, the threads finish the items they are at, and begin no other. They stay for the next call.
+    Python threads run while it computes, so each worker keeps one core busy. An exception of
+    `function` is raised here unchanged. When the iterator ends, is closed or is deleted, the
+    threads finish the items that they have begun, and begin no others. They stay for the next call.
 
     Args:
         function: of one argument; safe to call from several threads at once.
-        items: an iterable, taken from no further than needed.
-        workers: how many threads; with 1 the caller's own thread computes.
+        items: an iterable; no more of it is read than is needed.
+        workers: how many threads there are; with 1 the caller's own thread computes.
 
     Example:
 
@@ -27,7 +27,7 @@ def in_order(function, items, workers):
     items = iter(items)
     first = list(islice(items, 2))
     items = chain(first, items)
-    if workers == 1 or len(first) < 2:  # a single item is done before a thread has started
+    if workers == 1 or len(first) < 2:  # one item is done before a thread has started
         yield from map(function, items)
     else:
         yield from _threaded(function, items, workers)
@@ -42,7 +42,7 @@ def _threaded(function, items, workers):
     try:
         submit(2 * workers)
         while pending:
-            future, item = pending.popleft()  # one that no thread has begun is done here, at once
+            future, item = pending.popleft()  # if no thread has begun it, it is done here
             yield function(item) if future.cancel() else future.result()
             submit(1)
     finally:
@@ -52,14 +52,14 @@ def _threaded(function, items, workers):
 
 @cache
 def _threads(workers):
-    """So many threads, begun when they are first needed; idle ones do not delay the exit."""
+    """A pool of so many threads. They start when they are needed, and do not delay the exit."""
     from concurrent.futures import ThreadPoolExecutor  # not needed for the first sample
 
     return ThreadPoolExecutor(workers, thread_name_prefix="OnnxVAE")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)  # threads stay behind with the parent
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork copies no threads
 
 
 def cores():

@@ -1,8 +1,8 @@
-"""A .npy file that is filled from its start, and goes on where a killed run stopped.
+"""A .npy file that is filled from its first row to its last, and survives a kill in between.
 
-While it is filled, the folder `.NAME.partial` beside it holds the array, a record of how far it
-is, and a lock. A record is written after the rows that it tells of, and in one step: a kill at
-any moment loses what was done since the last record, and nothing else.
+While it is being filled, the folder `.NAME.partial` beside it holds the array, a record of how many
+rows are done, and a lock. The record is written after its rows, in one step. So a kill at any
+moment loses the rows since the last record, and nothing else; the next run continues there.
 """
 
 import errno
@@ -19,7 +19,7 @@ import numpy as np
 
 try:
     import fcntl
-except ImportError:  # on such a system two runs at once are not told apart
+except ImportError:  # such a system cannot tell two runs at once apart
     fcntl = None
 
 RECORD_VERSION = 1
@@ -28,15 +28,16 @@ INTERVAL = 1.0  # seconds from one record to the next
 
 @contextmanager
 def resumable(path, shape, request):
-    """Yield the `Rows` of a float32 array that takes its place at `path` once they are filled.
+    """Yields the `Rows` of a float32 array that takes its place at `path` once they are filled.
 
-    If the block is interrupted, what is done stays beside `path`, and the same call goes on with
-    it; so it does if the process is killed. After a ValueError nothing stays.
+    If the block is interrupted or the process is killed, the finished rows stay beside `path`, and
+    the same call continues after them. After a ValueError nothing stays.
 
     Args:
         path: the file, with a name that ends in .npy; what stands there is replaced at the end.
-        shape: of the whole array.
-        request: all that determines the numbers, as JSON; another one starts afresh.
+        shape: the shape of the whole array.
+        request: everything that determines the numbers, as JSON; with another request the array
+            starts again.
 
     Raises:
         ValueError: another process is writing `path`, or `path` is no file.
@@ -63,7 +64,7 @@ def resumable(path, shape, request):
             rows.close()
             os.replace(rows.file, path)
         except BaseException as error:
-            with suppress(OSError):  # the record before this one still holds
+            with suppress(OSError):  # the last record is still valid
                 rows.close()
             if isinstance(error, ValueError) or not rows.record.exists():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -77,10 +78,10 @@ def partial(path):
 
 
 class Rows:
-    """The rows of an array in a file, filled from the first to the last.
+    """The rows of an array in a file, which are filled from the first to the last.
 
     Attributes:
-        done: how many are filled.
+        done: how many rows are filled.
     """
 
     def __init__(self, folder, shape, request):
@@ -90,7 +91,7 @@ class Rows:
         self._stream, self._saved = None, time.monotonic()
 
     def open(self):
-        """Go on with the rows that a record tells of, or start with none."""
+        """Continues after the rows that a record tells of, or starts with none."""
         self.done = self._recorded()
         if not self.done:
             self._fresh()
@@ -98,14 +99,16 @@ class Rows:
         self._stream.seek(-self._size(self._shape[0] - self.done), os.SEEK_END)
 
     def append(self, rows):
-        """Fill the next rows."""
-        self._stream.write(np.ascontiguousarray(rows, np.float32))  # a memory map would grow
+        """Fills the next rows."""
+        self._stream.write(
+            np.ascontiguousarray(rows, np.float32)
+        )  # a memory map would take memory for all of it
         self.done += len(rows)
         if time.monotonic() - self._saved >= INTERVAL:
             self.save()
 
     def save(self):
-        """Put the rows on the disk, and then the record of how many they are."""
+        """Writes the rows to the disk, and then the record of how many they are."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
         new = self.record.with_suffix(".new")
@@ -114,7 +117,7 @@ class Rows:
         self._saved = time.monotonic()
 
     def close(self):
-        """Save what is done, and let go of the file."""
+        """Saves what is done, and closes the file."""
         if self._stream is None:
             return
         with self._stream:
@@ -130,7 +133,7 @@ class Rows:
         try:
             record = json.loads(self.record.read_bytes())
             whole = record == self._about(record["done"])
-        except (OSError, ValueError, TypeError, KeyError):  # none, or a damaged one
+        except (OSError, ValueError, TypeError, KeyError):  # there is none, or it is damaged
             return 0
         return record["done"] if whole else 0
 
@@ -140,21 +143,21 @@ class Rows:
         return {**record, "sha256": hashlib.sha256(json.dumps(record).encode()).hexdigest()}
 
     def _fresh(self):
-        self.record.unlink(missing_ok=True)  # first of all: it tells of what is lost from here on
+        self.record.unlink(missing_ok=True)  # first, since its rows are lost in the next line
         self.file.unlink(missing_ok=True)
         size, free = self._size(self._shape[0]), shutil.disk_usage(self.file.parent).free
         if size > free:
             message = f"{size / 1e6:,.0f} MB are needed, and {free / 1e6:,.0f} MB are free"
             raise OSError(errno.ENOSPC, message)
         np.lib.format.open_memmap(self.file, "w+", np.float32, self._shape)
-        if hasattr(os, "posix_fallocate"):  # a disk that fills up is known at once
+        if hasattr(os, "posix_fallocate"):  # a full disk is noticed now, not in the middle
             with self.file.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, self.file.stat().st_size)
 
 
 @contextmanager
 def _locked(folder, path):
-    """Yield the folder, made if missing, with a lock on it that dies with this process."""
+    """Makes and yields the folder, with a lock on it that ends when this process does."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
         if fcntl is not None:
@@ -162,7 +165,7 @@ def _locked(folder, path):
                 file = stack.enter_context((folder / "lock").open("ab"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not os.path.samestat(os.fstat(file.fileno()), (folder / "lock").stat()):
-                    raise FileNotFoundError  # it went with the folder of a run that just ended
+                    raise FileNotFoundError  # a run that just ended removed the folder
             except (BlockingIOError, FileNotFoundError) as error:
                 message = f"another run is writing {path}: wait for it, or choose another name"
                 raise ValueError(message) from error

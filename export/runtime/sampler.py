@@ -1,11 +1,11 @@
-"""sampler.onnx: draw from it, and know whether this runtime draws what the model's does."""
+"""What sampler.onnx is fed, and whether this runtime draws the samples that it must draw."""
 
 import numpy as np
 import onnxruntime
 
 
 def draw(session, seed, first, count, temperature, **label):
-    """Return z (count, latent_dim) and x_hat (count, *input_shape) of sampler.onnx.
+    """Returns z (count, latent_dim) and x_hat (count, *input_shape) of sampler.onnx.
 
     Raises:
         ValueError: the temperature is more than float32 can hold.
@@ -25,7 +25,7 @@ def _run(session, seed, first, count, temperature, **label):
 
 
 def check_known_answer(session, known, path):
-    """Draw the known z again, and refuse a runtime that draws another.
+    """Draws the known z again, and refuses a runtime that draws another z.
 
     Args:
         session: of sampler.onnx.

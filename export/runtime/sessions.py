@@ -17,13 +17,13 @@ ERRORS = tuple(
 
 
 def load(path, entry, providers, shapes):
-    """Return the session of an ONNX file, once it is known to be the file meant.
+    """Returns the session of an ONNX file, after checking that it is the right file.
 
     Args:
         path: the file.
         entry: what the manifest says of it: `sha256`, `bytes`.
         providers: onnxruntime's execution providers.
-        shapes: the shape of one example, for the inputs and outputs to be looked at, by name.
+        shapes: the shape of one example by name, for the inputs and outputs that are to be checked.
 
     Raises:
         ValueError: the file is missing, damaged, foreign, or of another model.
@@ -50,7 +50,7 @@ def load(path, entry, providers, shapes):
 
 
 def on_cpu(providers):
-    """Whether all that these providers compute with is the CPU."""
+    """Whether these providers compute on the CPU alone."""
     return {name if isinstance(name, str) else name[0] for name in providers} == {CPU}
 
 

@@ -19,11 +19,12 @@ WORTH = 0.003  # seconds: two threads were slower at 1.4 ms of work, and faster 
 class OnnxVAE:
     """x_hat = E[p(x|z)], z from the prior: a trained VAE, without Keras.
 
-    For serving and for sharing: it starts in a fraction of a second. Each ONNX file is loaded
-    when it is first needed, after its checksum is compared with the manifest; a runtime that
-    draws other samples than the model's is refused. Whatever is asked for is computed in chunks,
-    by as many threads as there are cores; what fits into one chunk and takes less than `WORTH`
-    seconds is one run, on the caller's thread.
+    It is meant for serving and for sharing, and starts in a fraction of a second. It loads each
+    ONNX file when the file is first needed, after it has compared the checksum with that in the
+    manifest. It refuses a version of onnxruntime that draws other samples than the model does.
+
+    It computes in chunks, on as many threads as there are cores. A request that fits into one
+    chunk and takes less than `WORTH` seconds is one run on the caller's thread.
 
     Args:
         path: the bundle, a folder written by `vae.export(path)` or `python -m export`.
@@ -58,9 +59,9 @@ class OnnxVAE:
         self._long = math.inf  # the least count that one thread took long to sample
 
     def sample(self, count, seed=0, temperature=1.0, first=0, label=None):
-        """Draw x_hat for `count` samples of the prior: (count, *input_shape), float32.
+        """Draws x_hat for `count` samples of the prior: (count, *input_shape), float32.
 
-        Sample i of a seed is one and the same image, whatever `first` and `count` it is drawn by.
+        Sample i of a seed is always the same image, whatever `first` and `count` are.
 
         Args:
             count: how many samples.
@@ -87,9 +88,9 @@ class OnnxVAE:
         return result
 
     def sample_stream(self, count, seed=0, temperature=1.0, first=0, label=None):
-        """Iterate over what `sample` draws, in order, in arrays (n, *input_shape), float32.
+        """Iterates over what `sample` draws, in order, in arrays (n, *input_shape), float32.
 
-        Takes no more memory for a billion samples than for a thousand.
+        A billion samples take no more memory than a thousand.
 
         Args:
             count, seed, temperature, first, label: as in `sample`.
@@ -101,7 +102,7 @@ class OnnxVAE:
         return in_order(x_hat, self._chunks(count), self._workers)
 
     def encode(self, x):
-        """Return z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
+        """Returns z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
 
         Args:
             x: examples, (B, *input_shape), scaled as the training data was.
@@ -113,7 +114,7 @@ class OnnxVAE:
         return self._run(self._encoder, len(x), lambda rows: {"x": x[rows]})[:2]
 
     def decode(self, z, label=None):
-        """Return x_hat, the mean of p(x|z): (B, *input_shape), float32.
+        """Returns x_hat, the mean of p(x|z): (B, *input_shape), float32.
 
         Args:
             z: latents, (B, latent_dim).
@@ -200,7 +201,7 @@ class OnnxVAE:
         return sessions.load(self.path / name, entry, self._providers, shapes)
 
     def _drawing(self, count, seed, temperature, first, label):
-        """The function from rows of a request, once it is found in order, to their x_hat."""
+        """A function that computes x_hat for some rows of a request, which is checked first."""
         check_draw(count, seed, temperature, first)
         given, session = checked_label(label, self.num_classes), self._sampler
 
@@ -211,7 +212,7 @@ class OnnxVAE:
         return x_hat
 
     def _alone(self, x_hat, count):
-        """All rows in one run, on this thread; so many are shared from now on if it was long."""
+        """All rows in one run on this thread; if that took long, the next such run is shared."""
         started = time.thread_time()
         result = x_hat(slice(0, count))
         if time.thread_time() - started > WORTH:
@@ -219,7 +220,7 @@ class OnnxVAE:
         return result
 
     def _run(self, session, count, feeds, size=None):
-        """Run a session on `feeds(rows)`, chunk by chunk; return its outputs, whole."""
+        """Runs a session on `feeds(rows)`, chunk by chunk, and returns its whole outputs."""
         outputs = session.get_outputs()
         results = [np.empty((count, *output.shape[1:]), np.float32) for output in outputs]
         chunks = list(self._chunks(count, size))
@@ -230,7 +231,7 @@ class OnnxVAE:
         return tuple(results)
 
     def _share(self, count, most=None):
-        """The size of chunks that keep every worker busy, at most `most`: equal shares of all."""
+        """The size of equal chunks that keep every worker busy, at most `most` each."""
         rounds = max(1, -(-count // (self._workers * (most or self.chunk))))
         return max(1, -(-count // (self._workers * rounds)))
 

@@ -30,7 +30,7 @@ FOLDER = runtimes.BUILD / "requests"
 
 
 def main(arguments=None):
-    """Run the command line and return its exit status."""
+    """Runs the command line and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.driver")
     parser.add_argument("model", help="the .keras file", type=Path)
     parser.add_argument("bundle", help="the folder that it was exported to", type=Path)
@@ -46,7 +46,7 @@ def main(arguments=None):
 
 
 def compare(chosen, requests, folder):
-    """Run the runtimes, print the table, and return 0 if all is as it should be, else 1."""
+    """Runs the runtimes, prints the table, and returns 0 if all is as it should be, else 1."""
     rows = []
     for runtime in chosen:
         print(f"running {runtime.name} ...", file=sys.stderr, flush=True)

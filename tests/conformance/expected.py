@@ -128,7 +128,7 @@ def _score(vae, batch, num_samples):
 
 
 def write(folder, bundle, requests):
-    """Write the requests and their graphs into `folder`, in place of what stood there."""
+    """Writes the requests and their graphs into `folder`, in place of what stood there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for graph in {request.graph for request in requests} - {PART}:

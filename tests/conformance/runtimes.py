@@ -96,7 +96,7 @@ def run(runtime, folder, timeout=TIMEOUT):
 
 
 def _finish(command, timeout):
-    """Run a command to its end, and end whatever it started."""
+    """Runs a command to its end, and ends whatever it started."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, **pipes, text=True, start_new_session=True)
     try:

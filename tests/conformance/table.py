@@ -29,7 +29,7 @@ class Row:
 
 
 def markdown(rows):
-    """Write the rows as a table, with the notes beneath.
+    """Writes the rows as a table, with the notes beneath.
 
     Example:
 

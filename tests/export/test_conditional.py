@@ -19,7 +19,7 @@ Y = np.arange(COUNT) % CLASSES
 
 @pytest.fixture(scope="module", autouse=True)
 def hurry():
-    """Measure each speed in the fewest turns, and calibrate by few samples."""
+    """Measures each speed in the fewest turns, and calibrates by few samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variants, "SECONDS", 0)
         patch.setattr(quantize, "DRAWS", 256)
@@ -146,7 +146,7 @@ def test_onnxruntime_itself_refuses_a_label_out_of_range(folder, x, label):
 
 
 def blinded(graph):
-    """Let every node that reads the label read the tensor `blind` instead."""
+    """Lets every node that reads the label read the tensor `blind` instead."""
     for node in graph.node:
         node.input[:] = ["blind" if name == "label" else name for name in node.input]
         for inner in graphs(node):

@@ -17,7 +17,7 @@ DRAWS = [(0, 0, 100, 1.0), (-1, 2**40, 3, 0.5), (2**63 - 1, 7, 1, 1.0), (5, 0, 0
 
 @pytest.fixture(scope="session", autouse=True)
 def hurry():
-    """Measure each speed in the fewest turns, and calibrate by few samples."""
+    """Measures each speed in the fewest turns, and calibrates by few samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variants, "SECONDS", 0)
         patch.setattr(quantize, "DRAWS", 256)

@@ -33,7 +33,7 @@ def nudge(name, amount=1e-3):
 
 
 def insert(op_type, domain="", **attributes):
-    """Put an operator between x_params and x_hat."""
+    """Puts an operator between x_params and x_hat."""
 
     def change(graph):
         graph.node[-1].input[0] = "noisy"

@@ -19,7 +19,7 @@ LONGEST = 300  # characters of an error
 
 
 def main(version, load, errors, most=None, note=""):
-    """Answer the requests in the folder that the command line names.
+    """Answers the requests in the folder that the command line names.
 
     Args:
         version: of the runtime.

@@ -13,7 +13,7 @@ from keras_vae import noise
 
 
 def change_manifest(bundle, **change):
-    """Change entries of the manifest; None takes one out."""
+    """Changes entries of the manifest; None takes one out."""
     path = bundle / "manifest.json"
     manifest = json.loads(path.read_bytes()) | change
     manifest = {key: value for key, value in manifest.items() if value is not None}

@@ -58,7 +58,7 @@ print(line)
 
 
 def fill(path, count=10, until=None, error=KeyboardInterrupt, **request):
-    """Write 1, 2, 3 ... row by row; how many rows were there before."""
+    """Writes 1, 2, 3 ... row by row; how many rows were there before."""
     with resumable(path, (count, 2), {"a": 1, **request}) as rows:
         begin = rows.done
         for i in range(begin, count):
