@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_vae.commands.runs import Run
+
 MNIST = "--data mnist --binarize dynamic --likelihood bernoulli"
 MLP = f"{MNIST} --architecture mlp --activation tanh --latent-dim 50 --batch-size 100 --epochs 8"
 CONV = f"{MNIST} --architecture conv --latent-dim 16 --epochs 10"
@@ -59,11 +61,12 @@ def evaluated(name, options, folder, data_dir):
     make_data(name)
     where = ["--data-dir", data_dir] if data_dir and "mnist" in options else []
     examples = ["--examples", "2000"] if "mnist" in options else []
-    if not (folder / "metrics.json").exists():
+    report, trained = Run(folder).report, Run(folder).metrics
+    if not trained.exists():
         run("-m", "keras_vae", "train", *shlex.split(options), *where, "--out", str(folder))
-    if not (folder / "evaluation.json").exists():
+    if not report.exists():
         run("-m", "keras_vae", "evaluate", str(folder), "--num-samples", "1000", *examples)
-    return json.loads((folder / "evaluation.json").read_text())
+    return json.loads(report.read_text())
 
 
 def row(name, report):

@@ -1,10 +1,10 @@
 """The table that ends `make export`: test ELBO, files, sizes, largest difference, time."""
 
-import argparse
 import sys
 import time
 
 from export import card, runtime
+from keras_vae.cli import Parser, status_of
 
 
 def table(manifest, seconds):
@@ -80,21 +80,18 @@ def duration(seconds):
 
 def main(arguments=None):
     """Prints the table of a bundle and, last, the path of its picture; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m export.report", description=__doc__)
+    parser = Parser(prog="python -m export.report", description=__doc__)
     parser.add_argument("bundle", help="the folder that python -m export wrote")
     parser.add_argument("--picture", help="the picture to name last")
     parser.add_argument("--started", type=float, help="when it began, in seconds since 1970")
-    options = parser.parse_args(arguments)
-    try:
-        manifest = runtime.OnnxVAE(options.bundle).manifest
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return status_of(_show, parser.parse_args(arguments))
+
+
+def _show(options):
     now = time.time()
-    print(table(manifest, now - (options.started or now)))
+    print(table(runtime.OnnxVAE(options.bundle).manifest, now - (options.started or now)))
     if options.picture:
         print(options.picture)
-    return 0
 
 
 if __name__ == "__main__":

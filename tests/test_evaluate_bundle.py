@@ -106,6 +106,14 @@ def test_the_report_stands_beside_a_bundle_which_can_still_be_replaced(bundle, d
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
 
 
+def test_samples_of_a_bundle_are_those_of_the_run(run, bundle, tmp_path):
+    for name, folder in {"run": run, "bundle": bundle}.items():
+        out = ["--count", "5", "--label", "3", "--out", str(tmp_path / f"{name}.npy")]
+        assert main(["sample", str(folder), *out]) == 0
+    drawn = [np.load(tmp_path / f"{name}.npy") for name in ("run", "bundle")]
+    np.testing.assert_allclose(*drawn, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -187,3 +195,5 @@ def test_a_likelihood_of_the_users_own_has_no_bits(bundle, data):
     assert "a likelihood that is not of keras_vae" in str(found)
     assert found.to_json()["bits_per_dimension"] is None
     assert np.isfinite(found.elbo).all()
+    assert found.warnings == []
+    assert np.isnan(found.unreliable)

@@ -48,9 +48,13 @@ class Report(NamedTuple):
 
     @property
     def unreliable(self):
-        """The share of examples whose Pareto k is above 0.7; NaN where K < 21 has no k."""
-        k = self.importance.pareto_k
-        return math.nan if np.isnan(k).all() else float((k > UNRELIABLE).mean())
+        """The share of examples whose Pareto k is above 0.7; NaN if no k is known.
+
+        Fewer than 21 draws have no k, nor has a bundle.
+        """
+        if self.importance is None or np.isnan(self.importance.pareto_k).all():
+            return math.nan
+        return float((self.importance.pareto_k > UNRELIABLE).mean())
 
     @property
     def warnings(self):
