@@ -172,7 +172,7 @@ def _replacing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
             new, old = Path(temporary, "new"), Path(temporary, "old")
-            new.mkdir()  # by the umask; the temporary folder itself is private
+            new.mkdir()  # with the mode of the umask; the temporary folder itself is private
             yield new
             _swap(new, path, old)
     except BaseException:

@@ -15,11 +15,11 @@ PRODUCER = "keras-vae"
 def canonical(model, outputs, keep=()):
     """Rewrites an ONNX model so that its bytes depend on what it computes and on nothing else.
 
-    Converters name and order things by counters and hash tables that differ between processes.
-    Here dead nodes go, the rest stand in depth-first order from `outputs`, named by their
-    operator (`Conv_0`) and their operand (`Conv_0.W`); equal constants are one constant, which
-    stands in the outermost graph; a computed shape that is known but for the batch becomes a
-    constant.
+    Converters name and order things by counters and hash tables, which differ between processes.
+    Here dead nodes are removed. The others stand in depth-first order from `outputs`; a node has
+    the name of its operator (`Conv_0`), and a constant that of its operand (`Conv_0.W`). Equal
+    constants become one, which stands in the outermost graph. A computed shape of which all but
+    the batch is known becomes a constant.
 
     Args:
         model: an `onnx.ModelProto`.
@@ -27,8 +27,8 @@ def canonical(model, outputs, keep=()):
         keep: names of intermediate tensors that keep their name.
 
     Returns:
-        A new `onnx.ModelProto`: opset 18, the dynamic axes of inputs and outputs named `batch`,
-        shapes inferred.
+        A new `onnx.ModelProto` of opset 18. The dynamic axes of its inputs and outputs have the
+        name `batch`, and all shapes are inferred.
 
     Raises:
         ValueError: the graph lacks one of `outputs`.
@@ -114,7 +114,7 @@ def _unknown(values):
 
 
 def _fix_reshapes(model):
-    """Gives each Reshape whose result is known but for one axis the constant shape [-1, ...]."""
+    """Gives a Reshape the constant shape [-1, ...] if all but one axis of its result is known."""
     model = shape_inference.infer_shapes(model, data_prop=True)
     known = {v.name: _shape(v) for v in [*model.graph.value_info, *model.graph.output]}
     for index, node in enumerate(model.graph.node):
@@ -132,7 +132,7 @@ def _shape(value):
 
 
 def _depth_first(graph, outputs):
-    """The nodes that `outputs` need, each behind those that it needs; constants left out."""
+    """The nodes that `outputs` need, each after those that it needs, without the constants."""
     producer = {name: node for node in graph.node for name in node.output}
     done, stack = {}, [producer[name] for name in reversed(outputs) if name in producer]
     while stack:
@@ -147,7 +147,7 @@ def _depth_first(graph, outputs):
 
 
 def _sources(node):
-    """The names that a node reads, those in the graphs within it included."""
+    """The names that a node reads, and those that the graphs within it read."""
     yield from node.input
     for graph in graphs(node):
         for inner in graph.node:
@@ -164,7 +164,7 @@ class _Rewriter:
         self.constants, self.counts, self.labels = {}, {}, {}
 
     def nodes(self, graph, outputs):
-        """The nodes that `outputs` need, in order and by new names."""
+        """The nodes that `outputs` need, in order and with new names."""
         self.constants.update({tensor.name: tensor for tensor in graph.initializer})
         self.constants.update(
             {n.output[0]: n.attribute[0].t for n in graph.node if n.op_type == "Constant"}

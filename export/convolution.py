@@ -1,4 +1,4 @@
-"""Convolutions with few outputs, as transposed ones: the same sums, which runtimes do faster."""
+"""Convolutions with few outputs become transposed ones, which runtimes compute faster."""
 
 import numpy as np
 from onnx import helper, numpy_helper
@@ -15,8 +15,8 @@ then adds up its few results: `python benchmarks/convolution.py`.
 def transpose_few(graph, few=FEW):
     """Replaces each Conv from many inputs to fewer than `few` outputs by an equal ConvTranspose.
 
-    The kernel is turned round: output i of a convolution with the kernel w is Σ_j w_j x_(i + j),
-    and of a transposed one Σ_j w_j x_(i − j). The graph is changed in place.
+    The kernel w is reversed, since output i of a convolution is Σ_j w_j x_(i + j), and output i of
+    a transposed one is Σ_j w_j x_(i − j). The graph is changed in place.
 
     Example:
 
@@ -49,7 +49,7 @@ def transpose_few(graph, few=FEW):
 
 
 def _plain(attributes):
-    """Whether a convolution has one group, goes by steps of 1, and says where it pads."""
+    """Whether a convolution has one group, strides and dilations of 1, and explicit padding."""
     steps = [*attributes.get("strides", [1]), *attributes.get("dilations", [1])]
     padded = attributes.get("auto_pad", b"NOTSET") == b"NOTSET"
     return padded and attributes.get("group", 1) == 1 and set(steps) == {1}

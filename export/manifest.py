@@ -33,7 +33,7 @@ def about(vae, metrics):
 
 
 def _known_answer(vae, seed=-1, first=2**31 - 3, count=2):
-    """What sampler.onnx draws; 64-bit integers as text, since JSON's numbers end at 2^53."""
+    """What sampler.onnx draws. 64-bit integers are text, since JSON's numbers are exact to 2^53."""
     epsilon = noise.latent(seed, first, count, vae.latent_dim)
     u = noise.component(seed, first, count)
     z = keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))

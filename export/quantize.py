@@ -1,7 +1,7 @@
 """float16 and int8: the parts of a VAE, made smaller and faster.
 
-The files of a precision are composed of these parts as the float32 ones are of theirs, so their
-inputs and outputs are the same, float32, and so is the noise, to the bit.
+The files of a precision are composed of these parts in the same way as the float32 files. So they
+have the same inputs and outputs, in float32, and the same noise, to the bit.
 """
 
 import tempfile
@@ -26,8 +26,9 @@ HALF = np.finfo(np.float16)
 def float16(parts):
     """Stores the weights of the layers in float16; everything is still computed in float32.
 
-    A runtime turns the weights to float32 once, when it loads the file: half the size, the same
-    speed. Biases and other constants stay in float32, and so do weights that float16 cannot hold.
+    A runtime turns the weights into float32 once, when it loads the file. So the file has half the
+    size, and runs at the same speed. Biases and other constants stay in float32, and so do weights
+    that float16 cannot hold.
 
     Args:
         parts: a `convert.Parts`; its prior is left as it is.
@@ -48,10 +49,10 @@ def int8(parts):
     """Computes in 8 bits: signed weights with a scale for each channel, and unsigned activations.
 
     The scales of the activations are fixed beforehand, on samples of the prior. Dynamic
-    quantization would take them from the batch: a sample would depend on those drawn with it.
-    Layers that read `x` or `z` stay in float32, since nothing bounds these, and so do transposed
-    convolutions, as those to few outputs are (see `convolution`); their weights are stored in
-    float16.
+    quantization would take them from the batch, so that a sample would depend on those drawn with
+    it. Layers that read `x` or `z` stay in float32, since nothing bounds `x` and `z`. Transposed
+    convolutions stay in float32 too, and so does each convolution to few outputs, which is one of
+    them (see `convolution`). The weights of all these are stored in float16.
 
     Args:
         parts: a `convert.Parts`; its prior is left as it is.
@@ -72,7 +73,7 @@ PRECISIONS = {"float16": float16, "int8": int8}
 
 
 def _each(parts, function):
-    """The parts with those replaced that hold layers; z itself stays the same to the bit."""
+    """The parts, with `function` applied to those that hold layers; z stays the same to the bit."""
     names = ("encoder", "decoder", "densities")
     return parts._replace(**{name: function(getattr(parts, name), name) for name in names})
 
@@ -92,7 +93,7 @@ def _halve(model, name):
 
 
 def _fits_half(array):
-    """Whether float16 rounds the largest values as it should: none overflows, not all underflow."""
+    """Whether float16 can hold the weights: none overflows, and not all underflow."""
     return array.dtype == np.float32 and HALF.tiny <= np.abs(array).max(initial=0) <= HALF.max
 
 
@@ -149,7 +150,7 @@ def _quantize(model, draws):
 
 
 def _first_layers(graph):
-    """The names of the layers that no other layer stands before."""
+    """The names of the layers that have no other layer before them."""
     first, behind = [], set()
     for node in graph.node:
         if not behind.isdisjoint(node.input):
@@ -171,7 +172,7 @@ class _Reader(quantization.CalibrationDataReader):
 
 
 def _rebuilt(model, nodes, constants):
-    """The model of other nodes and constants, between the same inputs and outputs."""
+    """The model with other nodes and constants, and the same inputs and outputs."""
     ends = model.graph.input, model.graph.output
     graph = helper.make_graph(nodes, model.graph.name, *ends, constants)
     whole = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)

@@ -43,17 +43,18 @@ class ValidationError(ValueError):
 def check(vae, folder, tolerance=TOLERANCE):
     """Compares the ONNX files in `folder` with the Keras model, number by number.
 
-    Each file is loaded again from the disk; the ONNX checker goes over it; operators outside the
-    standard domains and random ones are refused; then onnxruntime and Keras compute z_mean and
-    z_log_var, x_params and x_hat for batches of 1, 2, 7, 64 and 257, and for extreme latents:
-    one entry at ±6, or every entry (in more than 16 dimensions, as far out as that is in 16).
+    Each file is loaded again from the disk. The ONNX checker must accept it, and it must hold no
+    random operator and none outside the standard domains. Then onnxruntime and Keras compute
+    z_mean and z_log_var, x_params and x_hat, for batches of 1, 2, 7, 64 and 257. They do so for
+    extreme latents too: one entry at ±6, or all of them (with more than 16 dimensions all entries
+    are smaller, so that z is as long as in 16).
 
-    sampler.onnx must draw, for seeds and indices of all sizes, the `z` of `keras_vae.noise` to the
-    bit (if the prior computes with them, within the tolerance), and for it the very `x_hat` of
-    decoder.onnx. scorer.onnx must give the numbers of `keras_vae.VAE.score`.
+    sampler.onnx is given seeds and indices of all sizes. It must draw the `z` of `keras_vae.noise`
+    to the bit (within the tolerance if the prior computes with the noise), and the same `x_hat` as
+    decoder.onnx makes of that z. scorer.onnx must give the numbers of `keras_vae.VAE.score`.
 
-    The difference of two arrays is max|a - b| / max(1, max|b|), b from Keras: absolute for values
-    within [-1, 1], as a Bernoulli mean is, and relative to the largest value beyond.
+    The difference of two arrays is max|a - b| / max(1, max|b|), with b from Keras. It is absolute
+    for values within [-1, 1], such as a Bernoulli mean, and relative to the largest value beyond.
 
     Args:
         vae: the `keras_vae.VAE`, computing in float32.
@@ -96,9 +97,9 @@ def check(vae, folder, tolerance=TOLERANCE):
 
 
 def check_variant(vae, folder, precision, tolerance=TOLERANCE):
-    """Checks the files of a lower precision as `check` does, but for what the precision changes.
+    """Checks the files of a lower precision as `check` does, except for what the precision changes.
 
-    What it may change, and by how much, is for `variants.Trial` to say.
+    `variants.Trial` says what it may change, and by how much.
 
     Args:
         vae: the `keras_vae.VAE`, computing in float32.
@@ -169,7 +170,7 @@ def load(path):
     """Reads an ONNX file, and refuses what no other runtime could load or repeat.
 
     Raises:
-        ValidationError: the checker complains, an operator is random, or of a foreign domain.
+        ValidationError: the checker complains, or an operator is random or not a standard one.
     """
     try:
         model = onnx.load(path)
@@ -185,7 +186,7 @@ def load(path):
 
 
 def operators(model):
-    """Yields every node of a model, those of its functions and inner graphs included."""
+    """Yields every node of a model, with those of its functions and inner graphs."""
     pending = [*model.graph.node, *(node for f in model.functions for node in f.node)]
     while pending:
         node = pending.pop()
@@ -207,7 +208,7 @@ def _examples(vae):
 
 
 def _example(vae, batch):
-    """x drawn from the model itself: inside the support of its likelihood, whatever that is."""
+    """x drawn from the model itself, so that it is in the support of any likelihood."""
     z = np.random.default_rng(batch).standard_normal((batch, vae.latent_dim), dtype=np.float32)
     x_params = vae.x_params(z, label=vae.labels.one_hot(_labels(vae, batch).get("label")))
     return {"x": keras.ops.convert_to_numpy(vae.likelihood.sample(x_params, seed=batch))}

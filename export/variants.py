@@ -1,4 +1,4 @@
-"""What the files of a lower precision cost and gain: nats, and time."""
+"""What the files of a lower precision cost in nats, and gain in time."""
 
 import time
 
@@ -21,8 +21,8 @@ ROWS, SECONDS, ROUNDS = 256, 0.5, 5  # computed at once to time it, for how long
 class Trial:
     """cost = log p(x) by the float32 files − log p(x) by a variant's, in nats per example.
 
-    scorer.onnx estimates both from the same noise, so that nothing but the precision tells them
-    apart, and the standard error is that of a mean of differences.
+    scorer.onnx estimates both from the same noise, so that they differ by nothing but the
+    precision. The standard error is that of the mean of the differences.
 
     Args:
         vae: the `keras_vae.VAE`.
@@ -131,9 +131,9 @@ def log_likelihood(scorer, **examples):
 
 
 def speed(reference, variant, feeds):
-    """How many times as fast as the float32 file a variant is: the median of many turns.
+    """How many times as fast as the float32 file a variant is: the median of many rounds.
 
-    The two take turns, in one thread, so that whatever else the machine does slows both down.
+    The two run by turns, in one thread, so that other work on the machine slows both down.
 
     Args:
         reference: the path of the float32 file.

@@ -42,7 +42,7 @@ def read_npz(path, name=None):
 
 
 def read_npy(path):
-    """The data set in an `.npy`: one array, a test part split off by `from_arrays`."""
+    """The data set in an `.npy`, a single array; `from_arrays` splits a test part off."""
     path = Path(path)
     _check_signature(path, (b"\x93NUMPY",))
     with _one_line_errors(path):

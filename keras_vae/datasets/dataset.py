@@ -1,4 +1,4 @@
-"""Arrays as they come, checked and brought into the one form that training takes."""
+"""Arrays are checked, and brought into the one form that training takes."""
 
 from dataclasses import dataclass, replace
 

@@ -22,11 +22,13 @@ def entries_of(vae):
 
 
 def likelihood_of(vae):
-    """The likelihood of a model, which the manifest of a bundle describes.
+    """The likelihood of a model; for a bundle, the one that its manifest describes.
 
     Args:
-        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`, of which None comes if its
-            likelihood is a class of the user's own.
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
+
+    Returns:
+        A `distributions.Likelihood`; None if a bundle's is a class of the user's own.
 
     Raises:
         ValueError: the manifest does not describe one.
@@ -53,8 +55,8 @@ def likelihood_of(vae):
 def discrete_entries(likelihood, shape):
     """How many discrete numbers an example of `shape` holds; None if it has a density.
 
-    Numbers between the levels of discrete data have no probability. A one-hot vector is one
-    number, known by this: zeros alone are none.
+    Data are discrete if a number between their levels has no probability. A one-hot vector counts
+    as one number; data are one-hot if a vector of zeros has no probability.
 
     Example:
 

@@ -23,8 +23,8 @@ class PosteriorCollapse(keras.callbacks.Callback):
 
     Args:
         x: some examples, `(N, *input_shape)`: a few hundred of the validation data will do.
-        patience: epochs in a row with fewer active units than one, or than half of all, until
-            there is a warning.
+        patience: the number of epochs in a row after which there is a warning, if in each of them
+            fewer than half of the units were active, or none.
 
     Attributes:
         kl: what was logged: for each epoch one array `(latent_dim,)`.

@@ -18,7 +18,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(values):
-    """The mean of `values`, `(N,)`, with the standard error of the mean; of one value it is NaN.
+    """The mean of `values`, `(N,)`, and its standard error, which is NaN for a single value.
 
     Raises:
         ValueError: there are no values.
@@ -38,10 +38,10 @@ def estimate(values):
 def bits_per_dimension(log_prob, dimensions, width=1.0):
     """−(log_prob / dimensions + log width) / log 2.
 
-    Of discrete data `log_prob` is the logarithm of a probability, and the width is 1. Of a density
-    it depends on the unit of x, and bits are defined for data that are rounded to levels and have
-    uniform noise as wide as a level added: levels k/255 have the width 1/255, which adds log2 255
-    bits. Without the noise the number bounds nothing.
+    For discrete data `log_prob` is the logarithm of a probability, and the width is 1. A density
+    depends on the unit of x, so it has bits only for data that are rounded to levels and then get
+    uniform noise as wide as a level. Levels k/255 have the width 1/255, which adds log2 255 bits.
+    Without the noise the number bounds nothing.
 
     Args:
         log_prob: nats per example.

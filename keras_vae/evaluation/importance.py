@@ -35,7 +35,8 @@ class ImportanceEstimate(NamedTuple):
     def monte_carlo_error(self):
         """The standard deviation of `log_likelihood` over the draws, by the delta method, in nats.
 
-        √(1/ESS − 1/K) · √(K / (K − 1)); of one draw it is NaN. It is as good as the weights are.
+        √(1/ESS − 1/K) · √(K / (K − 1)); NaN for one draw. If a few weights decide the estimate, it
+        is too small.
         """
         num_samples = max(self.convergence)
         if num_samples == 1:
@@ -82,7 +83,7 @@ def log_likelihood(vae, x, num_samples=5000, seed=0, batch_size=None, label=None
 def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=None, label=None):
     """As `log_likelihood`, with its diagnostics: an `ImportanceEstimate`.
 
-    Of each example the 3 √K largest weights are kept, and only while it is being computed.
+    The 3 √K largest weights of an example are kept while the example is being computed.
 
     Raises:
         ValueError: as `log_likelihood`; there are no examples.
@@ -112,7 +113,7 @@ def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=None, label=N
 
 
 class Weights:
-    """Running sums over the weights of some examples, of which the draws come in chunks.
+    """Running sums over the weights of some examples, whose draws come in chunks.
 
     Args:
         num_samples: K, the number of all draws.

@@ -57,8 +57,8 @@ def latent_use(vae, x):
 def mutual_information(vae, x, seed=0):
     """I(x; z) = E[log q(z|x) − log q(z)] in nats, with q(z) = (1/N) Σ q(z|x_n): at most log N.
 
-    The rest of the mean KL divergence is KL(q(z) ‖ p(z)), which no decoder can use. One draw of z
-    for each example; the mixture is of all the examples.
+    It is a part of the mean KL divergence; the rest is KL(q(z) ‖ p(z)), which no decoder can use.
+    One z is drawn for each example, and q(z) is the mixture over all examples.
 
     Raises:
         ValueError: `x` has another shape or holds values that are not finite.
@@ -84,7 +84,7 @@ def mutual_information(vae, x, seed=0):
 
 
 def _with_correlations(vae, x, epsilon):
-    """The same for a `FullNormal`: its squares too are multiplied out into products of matrices."""
+    """As `mutual_information`, for a `FullNormal`; see `_log_mixture` for the squares."""
     batches = [vae.posterior(x[i : i + 256]) for i in range(0, len(x), 256)]
     mean, scale = (
         np.concatenate([ops.convert_to_numpy(getattr(qz_x, name)) for qz_x in batches])
@@ -107,9 +107,9 @@ def _with_correlations(vae, x, epsilon):
 
 
 def _log_mixture(z, z_mean, z_log_var):
-    """log (1/N) Σ q(z|x_n), less the constant of the normal density: `(B,)`.
+    """log (1/N) Σ q(z|x_n), without the constant of the normal density: `(B,)`.
 
-    The squares are multiplied out into products of matrices.
+    (z − mean)² is multiplied out, so that all pairs of z and x_n are products of matrices.
     """
     precision = np.exp(-z_log_var)
     constant = (z_mean**2 * precision + z_log_var).sum(axis=1)

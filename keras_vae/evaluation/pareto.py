@@ -25,8 +25,8 @@ def tail_length(num_samples):
 def pareto_k(largest):
     """The shape k of the generalized Pareto distribution of the largest weights.
 
-    The weights have moments of orders below 1/k: no variance from k = 1/2 on, and from k = 0.7 on
-    more draws than anyone takes.
+    The weights have moments of orders below 1/k. If k ≥ 1/2 they have no variance; if k ≥ 0.7 a
+    good estimate needs more draws than anyone takes.
 
     Args:
         largest: the M + 1 largest log-weights of each example, `(M + 1, B)`, in any order. The

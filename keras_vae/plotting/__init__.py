@@ -2,8 +2,9 @@
 
 Every function but `gallery` and `save` returns a `matplotlib.figure.Figure` and keeps no state.
 
-Images are grey, or RGB for three channels, clipped to [0, 1]. Vectors are folded into the
-rectangle closest to a square and drawn as a heat map.
+Images are grey, or RGB for three channels. Their values are clipped to [0, 1]; pixels of uint8 are
+divided by 255 first. Vectors are folded into the rectangle closest to a square and drawn as a heat
+map.
 """
 
 from keras_vae.files import atomic_write

@@ -15,7 +15,7 @@ def images(x, columns=8):
     """A grid of examples, row by row.
 
     Args:
-        x: (N, H, W, C) images or (N, D) vectors, N at least 1.
+        x: (N, H, W, C) images, in [0, 1] or uint8, or (N, D) vectors; N at least 1.
         columns: examples in a row.
 
     Raises:
@@ -32,11 +32,11 @@ def images(x, columns=8):
 
 
 def gallery(vae):
-    """What there is to see of any model: 64 samples, or 8 of each label, `(n, *input_shape)`.
+    """Samples that show a model: 64, or 8 of each label, `(n, *input_shape)`.
 
     Args:
-        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`; of more than 16 labels the first are
-            shown.
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`. If it has more than 16 labels, the
+            first 16 are shown.
 
     Example:
 

@@ -11,7 +11,7 @@ _INCHES = 8
 def examples(x):
     """`x` as float32: images (N, H, W, C), or vectors (N, D).
 
-    Pixels of uint8 run from 0 to 255 and become grey values from 0 to 1.
+    The pixels of uint8 images, 0 to 255, become grey values from 0 to 1.
 
     Raises:
         ValueError: `x` is empty or has another shape.
@@ -70,7 +70,7 @@ def _folded(x):
 
 
 def _canvas(tiles, columns, gap):
-    """All tiles on one sheet; NaN, the paper, shows between them."""
+    """All tiles on one sheet. The gaps between them are NaN, which is drawn as paper."""
     count, height, width, channels = tiles.shape
     rows = math.ceil(count / columns)
     sheet = np.full((rows * columns, height + gap, width + gap, channels), np.nan, np.float32)
