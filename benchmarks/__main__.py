@@ -5,7 +5,6 @@
 See `make bench`. A part that was not asked for keeps its results of before.
 """
 
-import argparse
 import importlib
 import json
 import sys
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Options, header
+from keras_vae.cli import Parser
 from keras_vae.files import atomic_write
 
 PARTS = ("training", "elbo", "evaluating", "sampling", "cold_start", "exporting", "growth")
@@ -23,9 +23,7 @@ BEGIN, END = "<!-- the tables of `make bench` begin -->", "<!-- and end -->"
 
 def main():
     """Measures the parts, one after the other, and writes after each."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between them")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="see that all runs; write nothing")
