@@ -229,15 +229,14 @@ def test_scores_are_the_same_by_fused_noise(vae, x, monkeypatch, batch_size):
 def test_how_much_is_decoded_at_once_is_said_by_the_largest_layer(x):
     """Layers of several outputs, of unknown sizes, and in models within the decoder count too."""
     layers = keras.layers
-    encoder = keras_vae.VAE.from_architecture("mlp", (8, 8, 1), 2, seed=0).encoder
 
     def at_once(body):
         z = keras.Input((2,))
         h = layers.Dense(64)(layers.Flatten()(body(z)))
-        return keras_vae.VAE(encoder, keras.Model(z, layers.Reshape((8, 8, 1))(h)))._rows_at_once()
+        return scoring.rows_at_once(keras.Model(z, h))
 
     wide = keras.Sequential([keras.Input((2,)), layers.Dense(2**16), layers.Dense(4)])
     states = layers.GRU(4, return_state=True)
     assert at_once(wide) == backend.LIMITS.values // 2**16
-    assert at_once(lambda z: states(layers.Reshape((2, 1))(z))[1]) == scoring.ROWS
+    assert at_once(lambda z: states(layers.Reshape((2, 1))(z))[1]) == backend.LIMITS.rows
     assert at_once(lambda z: layers.Dense(2**20)(z)[:, :4]) == backend.LIMITS.values // 2**20

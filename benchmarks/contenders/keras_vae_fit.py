@@ -6,14 +6,26 @@ from benchmarks.contenders.keras_clock import fit
 
 
 def main():
-    """Trains as a user of the package does."""
-    chosen = options()
+    """Trains as a user of the package does; on PyTorch without its graphs or Adam, if asked."""
+    chosen = options("--without-graphs", "--without-fused-adam")
+    if chosen.without_graphs or chosen.without_fused_adam:
+        leave_out(chosen)
     x = images(chosen).reshape(-1, 28, 28, 1)
     vae = keras_vae.VAE.from_architecture(
         chosen.case, (28, 28, 1), chosen.latent_dim, "bernoulli", seed=0
     )
     vae.compile("adam")
     fit(vae, x, chosen)
+
+
+def leave_out(chosen):
+    """Puts Keras' own way in the place of what makes PyTorch fast, to see what that is worth."""
+    from keras_vae.backend import torch
+
+    if chosen.without_graphs:
+        torch.Graphs = lambda function, model, after=0: function
+    if chosen.without_fused_adam:
+        torch.FusedAdam.of = lambda model: None
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 import shutil
 from dataclasses import dataclass
 
-from benchmarks.harness import table
+from benchmarks.harness import Contender, table
 from benchmarks.speed.common import contender, images, on_backends, products_alone
 
 TITLE = "Training"
+FIT, TORCH = "benchmarks.contenders.keras_vae_fit", {"KERAS_BACKEND": "torch"}
 BASELINE = "Keras' tutorial, TensorFlow"
 COLUMNS = {
     "start-up, s": "startup_seconds",
@@ -46,8 +47,8 @@ def measure(options):
     data, results, texts = images(options), {}, []
     for key, case in CASES.items():
         arguments = case.arguments(data, options.quick)
-        compiled = torch_compile(*arguments) if key == "mlp-100" else []
-        everyone = [*contenders(options, *arguments), *compiled, *products_alone(*arguments)]
+        more = [*torch_compile(*arguments), *without(*arguments)] if key == "mlp-100" else []
+        everyone = [*contenders(options, *arguments), *more, *products_alone(*arguments)]
         results[key] = options.run(everyone)
         speed = table(
             results[key], "examples_per_second", BASELINE, "examples a second", also=COLUMNS
@@ -59,7 +60,7 @@ def measure(options):
 def contenders(options, *arguments):
     """Those that train."""
     return [
-        *on_backends("benchmarks.contenders.keras_vae_fit", *arguments),
+        *on_backends(FIT, *arguments),
         contender(BASELINE, "tutorial", *arguments),
         contender("pythae", "pythae_vae", *arguments, python=options.pythae),
         contender("loop, PyTorch", "torch_loop", *arguments),
@@ -71,6 +72,15 @@ def torch_compile(*arguments):
     """The loop in PyTorch, compiled, where there is a compiler; that takes it most of a minute."""
     loop = contender("loop, PyTorch, torch.compile", "torch_loop", *arguments, "--compile")
     return [loop] if shutil.which("g++") else []
+
+
+def without(*arguments):
+    """This package on PyTorch without its graphs, and without its Adam either."""
+    graphs, adam = "--without-graphs", "--without-fused-adam"
+    return [
+        Contender(f"keras-vae, PyTorch, {name}", FIT, (*arguments, *flags), TORCH)
+        for name, flags in {"no graphs": (graphs,), "no graphs, no Adam": (graphs, adam)}.items()
+    ]
 
 
 NOTE = """\

@@ -64,7 +64,7 @@ class Scoring:
         self.likelihood.check(x)
         labels = self.labels.checked(label, len(x))
         noise.check_score(len(x), num_samples, seed, first)
-        batch_size = self._rows_at_once() if batch_size is None else batch_size
+        batch_size = rows_at_once(self.decoder) if batch_size is None else batch_size
         check_batch_size(batch_size)
         size = max(1, batch_size // num_samples)  # examples at once
         chunks = math.ceil(num_samples * size / batch_size)  # of equal size: one shape to compile
@@ -92,20 +92,21 @@ class Scoring:
         for rows, columns in one_behind(begun()):
             yield rows, Densities(*(c.astype("float64") for c in as_arrays(columns)))
 
-    def _rows_at_once(self):
-        """How many z to decode at once, by the largest layer of the decoder and of models in it.
-
-        More take more memory and save little time, or none.
-        """
-        outputs = [getattr(layer, "output", []) for layer in self.decoder._flatten_layers()]
-        shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
-        largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
-        return max(1, min(backend.LIMITS.rows, backend.LIMITS.values // largest))
-
     def _densities(self, x, epsilon, label=None):
         qz_x = self.posterior(x)
         z = self.draw(qz_x, epsilon)
         return self.densities(x, qz_x, z, label=self.labels.one_hot(label))[0]
+
+
+def rows_at_once(decoder):
+    """Returns how many z to decode at once, by the largest layer of the decoder and models in it.
+
+    More take more memory and save little time, or none.
+    """
+    outputs = [getattr(layer, "output", []) for layer in decoder._flatten_layers()]
+    shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
+    largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
+    return max(1, min(backend.LIMITS.rows, backend.LIMITS.values // largest))
 
 
 def ahead(function, items):
