@@ -1,10 +1,13 @@
-"""Estimators of the gradient of a bound: which paths it takes from the loss to the weights.
+"""Estimators of the gradient of a bound.
 
-An estimator is given the log-densities as a function `densities(qz_x, z)`, which returns
-`Densities` and the decoder's output, and calls it so that the value of the bound stays the same and
-its gradient gets another variance. z carries the gradient
-to the encoder by way of z = z_mean + exp(z_log_var / 2) * epsilon; log q(z|x) depends on the
-encoder a second time, by its parameters, and that dependence has mean 0 at the ELBO.
+The bound depends on the encoder in two ways. The draws z = qz_x.transform(epsilon) depend on the
+parameters of q(z|x), and so does the density log q(z|x), even if z is held. The gradient of the
+ELBO through the second path is 0 in the mean over draws, so it may be left out: what remains has
+the same mean and another variance.
+
+An estimator chooses the paths. It gets a function `densities(qz_x, z)`, which returns `Densities`
+and the decoder's output, and it stops gradients in the arguments of that function. The value of
+the bound is the same for every estimator.
 """
 
 import abc
@@ -16,14 +19,14 @@ from keras_vae.lookup import lookup
 
 
 class Estimator(abc.ABC):
-    """How the gradient of a bound is estimated: `(densities, qz_x, z) → densities(...)`."""
+    """Decides which paths a gradient takes: `(densities, qz_x, z) → densities(...)`."""
 
     closed_form_kl = True
-    """Whether the gradient may take the KL divergence in closed form."""
+    """Whether the bound may use the KL divergence in closed form, which needs every path."""
 
     @abc.abstractmethod
     def __call__(self, densities, qz_x, z):
-        """The value of `densities(qz_x, z)`, with gradients that pass as they should."""
+        """`densities(qz_x, z)`, whose gradient takes the paths of this estimator alone."""
 
     def get_config(self):
         return {}
@@ -35,7 +38,7 @@ class Estimator(abc.ABC):
 
 @keras.saving.register_keras_serializable("keras_vae")
 class Reparameterized(Estimator):
-    """All paths: the gradient of the bound as it is written.
+    """Keeps all paths: the gradient is that of the bound as it is written.
 
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, section 2.4.
     """
@@ -46,11 +49,11 @@ class Reparameterized(Estimator):
 
 @keras.saving.register_keras_serializable("keras_vae")
 class StickingTheLanding(Estimator):
-    """The path through z alone, log q(z|x) with its parameters held.
+    """Keeps the path through z alone: the parameters in log q(z|x) are held constant.
 
-    Where q(z|x) is the exact posterior, every draw gives the gradient 0: no variance at the
-    optimum. For the ELBO; of an importance-weighted bound with several draws it is biased, where
-    `DoublyReparameterized` is not.
+    Where q(z|x) is the exact posterior, the encoder's gradient is 0 for every single draw, so its
+    variance vanishes at the optimum. Use it with the ELBO. It is biased for an importance-weighted
+    bound with several draws; `DoublyReparameterized` is not.
 
     Reference: Roeder et al., Sticking the Landing, 2017, section 3.
     """
@@ -63,11 +66,12 @@ class StickingTheLanding(Estimator):
 
 @keras.saving.register_keras_serializable("keras_vae")
 class DoublyReparameterized(Estimator):
-    """The path through z, with the squares of the normalised weights: for the bounds of IWAE.
+    """Keeps the path through z, and weighs it with squared importance weights: for IWAE.
 
-    The encoder's gradient is Σ_k w_k² ∂log w_k/∂z_k ∂z_k/∂φ, the decoder's Σ_k w_k ∂log w_k/∂θ,
-    with w = softmax(log_w) over the draws. Its signal does not sink in the noise as K grows. The
-    weights are computed first, so a step decodes twice.
+    The encoder's gradient is Σ_k w_k² ∂log w_k/∂z_k ∂z_k/∂φ and the decoder's is
+    Σ_k w_k ∂log w_k/∂θ, where w = softmax(log_w) over the draws. With the plain gradient of IWAE
+    the encoder's signal sinks in the noise as K grows; with this one it does not. The weights have
+    to be known before the gradient is taken, so every step decodes twice.
 
     Reference: Tucker et al., Doubly Reparameterized Gradient Estimators for Monte Carlo
     Objectives, 2019, equation 8.
@@ -84,9 +88,9 @@ class DoublyReparameterized(Estimator):
 
 
 def scale_gradient(z, factor):
-    """z, whose gradient is multiplied by `factor`."""
+    """z itself, to the bit, with a gradient that is multiplied by `factor`."""
     held = ops.stop_gradient(z)
-    return held + factor * (z - held)  # to the bit z
+    return held + factor * (z - held)
 
 
 def _hold(qz_x):

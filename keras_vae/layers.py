@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_vae.distributions import full_normal
+
 Z_LOG_VAR_RANGE = (-20.0, 10.0)  # standard deviations from 4.5e-5 to 148
 
 
@@ -32,7 +34,8 @@ class Sampling(keras.layers.Layer):
             training that goes on after loading does not repeat its noise.
 
     Call arguments:
-        inputs: `[z_mean, z_log_var]`, each of shape `(B, latent_dim)`.
+        inputs: `[z_mean, z_log_var]`, each of shape `(B, latent_dim)`, or all parameters of a
+            `distributions.FullNormal`.
         num_samples: draws K for each example, on a new axis 0; without it there is one draw and no
             such axis.
         epsilon: the noise to use, of the output's shape, instead of drawing it.
@@ -56,13 +59,13 @@ class Sampling(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, num_samples=None, epsilon=None):
-        z_mean, z_log_var = inputs
+        qz_x = full_normal.posterior(*inputs)
         if epsilon is None:
             draws = () if num_samples is None else (num_samples,)
             epsilon = keras.random.normal(
-                (*draws, *ops.shape(z_mean)), dtype=z_mean.dtype, seed=self.seed_generator
+                (*draws, *ops.shape(qz_x.mean)), dtype=qz_x.mean.dtype, seed=self.seed_generator
             )
-        return z_mean + ops.exp(z_log_var / 2) * epsilon
+        return qz_x.transform(epsilon)
 
     def save_own_variables(self, store):
         store["seed_generator_state"] = ops.convert_to_numpy(self.seed_generator.state)

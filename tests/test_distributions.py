@@ -42,7 +42,7 @@ def covariances(q):
 def draws(q, rng, count):
     """Draws from each: `(count, 3, D)`."""
     epsilon = rng.standard_normal((count, 3, DIMENSIONS), dtype="float32")
-    return q.mean + np.exp(q.log_var / 2) * np.asarray(q.correlate(epsilon))
+    return array(q.transform(epsilon))
 
 
 def test_log_prob_equals_scipys(q, rng):
@@ -90,7 +90,7 @@ def test_gradients_are_finite_at_extreme_correlations(extreme, rng):
 
     def densities(epsilon):
         q = FullNormal(*(h.value for h in parameters))
-        z = q.mean + ops.exp(q.log_var / 2) * q.correlate(epsilon)
+        z = q.transform(epsilon)
         return ops.sum(q.log_prob(z)) + ops.sum(q.total_correlation)
 
     epsilon = rng.normal(size=(5, 3, 4)).astype("float32")

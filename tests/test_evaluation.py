@@ -156,7 +156,7 @@ def all_log_weights(vae, x, num_samples, seed):
     epsilon = noise.draws(seed, 0, len(x), 0, num_samples, vae.latent_dim)
     x, epsilon = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(epsilon)
     qz_x = vae.posterior(x)
-    z = qz_x.mean + keras.ops.exp(qz_x.log_var / 2) * epsilon
+    z = qz_x.transform(epsilon)
     return array(vae.densities(x, qz_x, z)[0].log_w).astype("float64")
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_vae.distributions import FullNormal
 from keras_vae.layers import Z_LOG_VAR_RANGE, Sampling, clip_z_log_var
 from tests.tensors import value_and_gradients
 
@@ -13,6 +14,14 @@ def test_sampling_is_the_formula(rng):
     z_mean, z_log_var, epsilon = rng.normal(size=(3, 4, 2)).astype("float32")
     z = Sampling()([z_mean, z_log_var], epsilon=epsilon)
     np.testing.assert_allclose(z, z_mean + np.exp(z_log_var / 2) * epsilon, rtol=1e-6)
+
+
+def test_sampling_of_a_full_normal_has_its_correlations(rng):
+    parameters = [rng.normal(size=(4, size)).astype("float32") for size in (3, 3, 3)]
+    epsilon = rng.normal(size=(5, 4, 3)).astype("float32")
+    expected = FullNormal(*parameters).transform(epsilon)
+    np.testing.assert_array_equal(Sampling()(parameters, epsilon=epsilon), expected)
+    assert Sampling(seed=0)(parameters, num_samples=5).shape == (5, 4, 3)
 
 
 def test_sampling_draws_from_the_posterior():

@@ -36,7 +36,7 @@ def brute_force(vae, x, num_samples, seed):
     epsilon = noise.draws(seed, 0, len(x), 0, num_samples, vae.latent_dim)
     x, epsilon = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(epsilon)
     qz_x = vae.posterior(x)
-    z = qz_x.mean + keras.ops.exp(qz_x.log_var / 2) * epsilon
+    z = qz_x.transform(epsilon)
     log_px_z = vae.likelihood.log_prob(x, vae.x_params(z))
     log_w = log_px_z + vae.prior.log_prob(z) - qz_x.log_prob(z)
     log_px_z, log_w = (as_float64(value) for value in (log_px_z, log_w))

@@ -1,15 +1,18 @@
 """Distributions over `z` and over `x` given `z`."""
 
 from keras_vae.distributions.base import Likelihood, Prior
+from keras_vae.distributions.bernoulli import Bernoulli
 from keras_vae.distributions.categorical import Categorical
 from keras_vae.distributions.continuous import ContinuousBernoulli, HeteroscedasticNormal
 from keras_vae.distributions.counts import NegativeBinomial, Poisson
+from keras_vae.distributions.diagonal_normal import DiagonalNormal
 from keras_vae.distributions.discretized import DiscretizedLogistic
 from keras_vae.distributions.discretized_mixture import MixtureOfDiscretizedLogistics
+from keras_vae.distributions.flow import FlowPrior
 from keras_vae.distributions.full_normal import FullNormal
-from keras_vae.distributions.likelihoods import Bernoulli, Normal
-from keras_vae.distributions.normal import DiagonalNormal
-from keras_vae.distributions.priors import FlowPrior, MixtureOfNormals, StandardNormal, VampPrior
+from keras_vae.distributions.mixtures import MixtureOfNormals, VampPrior
+from keras_vae.distributions.normal import Normal
+from keras_vae.distributions.standard_normal import StandardNormal
 
 __all__ = [
     "Bernoulli",

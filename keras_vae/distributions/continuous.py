@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_vae.distributions.base import Elementwise, halves
-from keras_vae.distributions.normal import LOG_2PI
+from keras_vae.distributions.diagonal_normal import LOG_2PI
 
 NEAR = 0.5
 """|l/2| below which the series are exact in float32, and the closed forms cancel."""

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_vae.distributions.base import Elementwise, halves
 from keras_vae.distributions.counting import deviance, stirling_error
-from keras_vae.distributions.normal import LOG_2PI
+from keras_vae.distributions.diagonal_normal import LOG_2PI
 
 LARGEST_RATE = 1e18  # NumPy's Poisson draws are int64
 

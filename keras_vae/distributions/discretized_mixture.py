@@ -17,15 +17,19 @@ from keras_vae.distributions.discretized import (
 
 
 class Channel(NamedTuple):
-    """One channel of every component: arrays `(..., num_components)`."""
+    """The logistics of one channel, one for each component: arrays `(..., num_components)`."""
 
     location: Any
     log_scale: Any
     coefficients: list
-    """Of the channels before, one by one."""
+    """a_kcj of the docstring below: one array for each channel j that comes before this one."""
 
     def given(self, before):
-        """The location, given the channels before this one."""
+        """The location that the logistics have once the values of the channels `before` are known.
+
+        Args:
+            before: those values, one array for each channel, in order.
+        """
         return self.location + sum(c * x for c, x in zip(self.coefficients, before, strict=True))
 
 
@@ -33,10 +37,15 @@ class Channel(NamedTuple):
 class MixtureOfDiscretizedLogistics(Levels):
     """log p(x|z) = Σ log Σ_k π_k Π_c p(x_c | location_kc + Σ_{j<c} a_kcj x_j, s_kc), over pixels.
 
-    For images of 8 bits in colour, x = k/255: the channels of a pixel share the component k, and
-    each depends on those before it, so that z need not say how colours go together. The factors
-    are `DiscretizedLogistic`'s. For C channels a pixel has (C + 1)(C + 2) / 2 raw outputs for
-    each component, on the last axis: the logits of π, then all locations, log s and atanh a.
+    For colour images of 8 bits, whose values are x = level/255. Every pixel has a mixture of its
+    own. All channels of a pixel come from one component k, and the location of a channel moves
+    with the values of the channels before it: green depends on red, blue on both. So the decoder
+    models how the colours of a pixel go together, and z need not. Each factor is the probability
+    that `DiscretizedLogistic` gives to one value.
+
+    The decoder's last axis holds four parts: the logits of π, the locations of all channels, their
+    log s, and the coefficients as atanh a. With C channels that makes (C + 1)(C + 2) / 2 numbers
+    for each component.
 
     Args:
         num_components: logistics in the mixture.
@@ -70,10 +79,12 @@ class MixtureOfDiscretizedLogistics(Levels):
         return self.total(ops.logsumexp(log_p, axis=-1, keepdims=True), x)
 
     def mean(self, x_params):
-        """As `DiscretizedLogistic.mean`; later channels are given the means of those before.
+        """E[x|z], nearly: each channel is given the means of the channels before it.
 
-        Within half a level of E[x|z] in the first channel. In the others that much and what a
-        clipped logistic's mean lacks of being linear in its location: little but at the edges.
+        The first channel is within half a level of E[x|z], as `DiscretizedLogistic.mean` is. The
+        later channels have a second error, because the mean of a logistic that is clipped to
+        [0, 1] is not linear in its location. That error is small unless the location is near 0
+        or 1.
         """
         logits, channels = self._components(x_params)
         means = []
@@ -85,7 +96,8 @@ class MixtureOfDiscretizedLogistics(Levels):
     def sample(self, x_params, seed=None):
         logits, channels = self._components(x_params)
         shape = (*ops.shape(logits)[:-1], self.num_components + len(channels))
-        u = open_uniform(shape, seed)  # drawn at once: one integer is the seed of one draw
+        # All in one draw: two draws with the same integer as their seed would be equal.
+        u = open_uniform(shape, seed)
         gumbel = -ops.log(-ops.log(u[..., : self.num_components]))
         chosen = ops.one_hot(ops.argmax(logits + gumbel, axis=-1), self.num_components)
         epsilon, x = logistic(u[..., self.num_components :]), []

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae.distributions.base import Prior, check_count
-from keras_vae.distributions.normal import standard_normal
+from keras_vae.distributions.diagonal_normal import standard_normal
 from keras_vae.distributions.tensors import TakesArrays
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from keras_vae.distributions.normal import LOG_2PI, DiagonalNormal
+from keras_vae.distributions.diagonal_normal import LOG_2PI, DiagonalNormal
 from keras_vae.distributions.tensors import on_tensors
 
 
@@ -52,6 +52,8 @@ class FullNormal(NamedTuple):
         rows = self._rows
         spread = ops.exp(self.log_var / 2) / _lengths(rows)
         return spread[..., None] * (rows + ops.eye(rows.shape[-1]))
+
+    transform = DiagonalNormal.transform
 
     @on_tensors
     def correlate(self, epsilon):

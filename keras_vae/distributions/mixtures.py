@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_vae.distributions.base import Prior, check_count
-from keras_vae.distributions.normal import DiagonalNormal
+from keras_vae.distributions.diagonal_normal import DiagonalNormal
 
 
 class Mixture(Prior):
@@ -37,7 +37,7 @@ class Mixture(Prior):
         k = ops.minimum(k, self.num_components - 1)  # the last end may be rounded below 1
         components = self.components
         chosen = type(components)(*(ops.take(parameter, k, axis=0) for parameter in components))
-        return chosen.mean + ops.exp(chosen.log_var / 2) * chosen.correlate(epsilon)
+        return chosen.transform(epsilon)
 
 
 @keras.saving.register_keras_serializable("keras_vae")

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae import noise
+from keras_vae.distributions import DiagonalNormal
 
 ACTIVE = 0.01
 """The variance of the posterior mean above which a dimension counts as active."""
@@ -76,8 +77,10 @@ def mutual_information(vae, x, seed=0):
     epsilon = noise.draws(seed, 0, len(x), 0, 1, vae.latent_dim)[0]
     if len(vae.encoder.outputs) > 2:
         return _with_correlations(vae, x, epsilon)
-    z = z_mean + np.exp(z_log_var / 2) * epsilon
-    log_q = -0.5 * (epsilon.astype("float64") ** 2 + z_log_var).sum(axis=1)  # log q(z_n|x_n)
+    z = DiagonalNormal(z_mean, z_log_var).transform(epsilon)
+    z = ops.convert_to_numpy(z).astype("float64")
+    squares = (z - z_mean) ** 2 * np.exp(-z_log_var)
+    log_q = -0.5 * (squares + z_log_var).sum(axis=1)  # log q(z_n|x_n)
     rows = max(1, 4_000_000 // len(x))
     log_mixture = [_log_mixture(z[i : i + rows], z_mean, z_log_var) for i in range(0, len(x), rows)]
     return float((log_q - np.concatenate(log_mixture)).mean())

@@ -175,7 +175,7 @@ class VAE(Fitting, Inference, keras.Model):
 
     def draw(self, qz_x, epsilon):
         """z from q(z|x) with standard normal noise, `(..., latent_dim)`."""
-        return self.sampling([qz_x.mean, qz_x.log_var], epsilon=qz_x.correlate(epsilon))
+        return self.sampling(list(qz_x), epsilon=epsilon)
 
     def x_params(self, z, training=False, label=None):
         """The raw parameters of p(x|z): `(..., latent_dim)` → `(..., *event)`.
