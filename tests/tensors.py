@@ -1,9 +1,19 @@
 """Arrays and gradients of tensors, whatever the backend: tests are about the numbers."""
 
 import keras
+import pytest
 from keras import ops
 
 array = ops.convert_to_numpy
+
+
+def stream(*arrays, batch_size=32):
+    """A tf.data.Dataset in batches, which `fit` does not check before the first step.
+
+    TensorFlow is imported here, so that the tests of other backends run where it is missing.
+    """
+    data = pytest.importorskip("tensorflow").data.Dataset
+    return data.from_tensor_slices(arrays if len(arrays) > 1 else arrays[0]).batch(batch_size)
 
 
 def value_and_gradients(function, variables):

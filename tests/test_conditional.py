@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
-import tensorflow as tf
 from keras import ops
 
 import keras_vae
 from keras_vae import evaluation
 from keras_vae.datasets import DynamicBinarization
 from keras_vae.plotting import gallery
+from tests.tensors import stream
 
 CLASSES = 3
 
@@ -28,11 +28,6 @@ def x(digits):
 @pytest.fixture
 def y():
     return np.arange(60) % CLASSES
-
-
-def stream(*arrays):
-    """Not checked as arrays are before the first step."""
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(20)
 
 
 def linear_vae(rng):
@@ -71,13 +66,13 @@ def test_fit_takes_labels_in_every_form_and_they_agree(form, make_vae, x, y):
         "column": ((x, y[:, None].astype("int32")), {"batch_size": 20}),
         "list": ((x, list(y)), {"batch_size": 20}),
         "tensors": ((ops.convert_to_tensor(x), ops.convert_to_tensor(y)), {"batch_size": 20}),
-        "dataset": ((stream(x, y),), {}),
     }
+    given = forms.get(form) or ((stream(x, y, batch_size=20),), {})
     validation = {"validation_data": (x, y), "validation_batch_size": 60, "verbose": 0}
     losses = []
-    for given, options in (forms["arrays"], forms[form]):
+    for arguments, options in (forms["arrays"], given):
         vae = make_vae(num_classes=CLASSES)
-        history = vae.fit(*given, shuffle=False, **options, **validation)
+        history = vae.fit(*arguments, shuffle=False, **options, **validation)
         losses.append([history.history["loss"][0], history.history["val_loss"][0]])
     np.testing.assert_allclose(*losses, rtol=1e-6)
 

@@ -3,14 +3,19 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_vae import VAE
 from keras_vae.schedules import KLWarmup
+from tests.tensors import stream
 
 
 @pytest.fixture(scope="module")
-def mirrored():
+def tf():
+    return pytest.importorskip("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def mirrored(tf):
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
@@ -18,7 +23,7 @@ def step(strategy, x, batch_size, num_classes=None, **fit):
     """The change of the weights by one epoch of plain gradient descent."""
     with strategy.scope():
         vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0, num_classes=num_classes)
-        vae.draw_epsilon = lambda batch_size: tf.ones((1, batch_size, 3))  # the same everywhere
+        vae.draw_epsilon = lambda batch_size: keras.ops.ones((1, batch_size, 3))  # for all
         vae.compile(optimizer=keras.optimizers.SGD(1e-3))
     before = [w.numpy() for w in vae.trainable_weights]
     history = vae.fit(x, batch_size=batch_size, shuffle=False, verbose=0, **fit).history
@@ -27,7 +32,7 @@ def step(strategy, x, batch_size, num_classes=None, **fit):
 
 @pytest.mark.parametrize("examples", [64, 97], ids=["even", "uneven last batch"])
 @pytest.mark.parametrize("form", ["plain", "weighted", "conditional"])
-def test_the_summed_gradient_equals_that_of_one_device(mirrored, digits, examples, form, rng):
+def test_the_summed_gradient_equals_that_of_one_device(tf, mirrored, digits, examples, form, rng):
     fit = {
         "plain": {},
         "weighted": {"sample_weight": rng.random(examples)},
@@ -45,12 +50,12 @@ def test_the_summed_gradient_equals_that_of_one_device(mirrored, digits, example
 def test_one_bad_replica_skips_the_step_on_both(mirrored, digits):
     bad = digits[:64].copy()
     bad[40] = np.nan  # of the second replica's half
-    change, history = step(mirrored, tf.data.Dataset.from_tensor_slices(bad).batch(64), None)
+    change, history = step(mirrored, stream(bad, batch_size=64), None)
     assert history["skipped_steps"] == [1]
     assert all((c == 0).all() for c in change)
 
 
-def test_replicas_draw_noise_of_their_own(mirrored):
+def test_replicas_draw_noise_of_their_own(tf, mirrored):
     with mirrored.scope():
         vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0)
 

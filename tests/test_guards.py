@@ -3,10 +3,9 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_vae import VAE
-from tests.tensors import array
+from tests.tensors import array, stream
 
 COMPILES = pytest.mark.only_on("tensorflow", "jax")
 
@@ -17,11 +16,6 @@ def weights(vae):
 
 def same(a, b):
     return all(np.array_equal(v, w) for v, w in zip(a, b, strict=True))
-
-
-def stream(x, batch_size=32):
-    """Not checked as an array is, so that what is not finite arrives at the step."""
-    return tf.data.Dataset.from_tensor_slices(x).batch(batch_size)
 
 
 @pytest.mark.parametrize(
@@ -105,15 +99,15 @@ def test_many_skipped_steps_end_training_with_advice(make_vae, digits):
     vae = make_vae()
     nothing = np.full((64, 8, 8, 1), np.nan, "float32")
     with pytest.raises(FloatingPointError, match=r"32 training steps in a row.*data.*learning"):
-        vae.fit(stream(nothing, 1), verbose=0)
+        vae.fit(stream(nothing, batch_size=1), verbose=0)
     with pytest.raises(FloatingPointError, match=r"in a row"):
-        vae.fit(stream(nothing, 16), epochs=20, verbose=0)
+        vae.fit(stream(nothing, batch_size=16), epochs=20, verbose=0)
 
 
 def test_skipped_steps_in_between_do_not_end_training(make_vae, digits):
     x = np.repeat(digits[:2], 50, axis=0)
     x[::2] = np.nan
-    history = make_vae().fit(stream(x, 1), verbose=0).history
+    history = make_vae().fit(stream(x, batch_size=1), verbose=0).history
     assert history["skipped_steps"] == [50]
 
 
@@ -160,6 +154,7 @@ def test_validation_data_is_refused_before_the_first_step(make_vae, digits):
 def test_a_stream_is_read_once(make_vae, digits):
     """A source that can be read once loses no batch to the checks."""
     batches = iter([digits[i : i + 32] for i in range(0, 96, 32)])
+    tf = pytest.importorskip("tensorflow")
     once = tf.data.Dataset.from_generator(
         lambda: batches, output_signature=tf.TensorSpec((None, 8, 8, 1), tf.float32)
     )

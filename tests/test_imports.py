@@ -1,5 +1,6 @@
 """Imports run downward only, and the runtime needs numpy and onnxruntime alone."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -26,6 +27,22 @@ def printed(*arguments, folder=ROOT):
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.strip()
+
+
+def imported_at_the_top(path):
+    """The packages that a module imports as soon as it is read, whatever the circumstances."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").split(".")[0]
+
+
+def test_no_test_module_imports_a_backend_at_its_top():
+    """So the tests run on each of Keras' backends where the others are not installed."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        found = set(imported_at_the_top(path)) & {"tensorflow", "jax", "torch"}
+        assert not found, path
 
 
 def test_import_contracts_hold(monkeypatch):

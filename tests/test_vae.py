@@ -5,13 +5,12 @@ import csv
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 import keras_vae
 from keras_vae import VAE
 from keras_vae.schedules import KLWarmup
-from tests.tensors import array
+from tests.tensors import array, stream
 
 COMPILES = pytest.mark.only_on("tensorflow", "jax")
 COSTS = {"loss", "reconstruction_loss", "kl_loss"}
@@ -42,8 +41,8 @@ FORMS = {
     "array as its own target": lambda x: {"x": x, "y": x, "batch_size": 32},
     "float64": lambda x: {"x": x.astype("float64"), "batch_size": 32},
     "tensor": lambda x: {"x": ops.convert_to_tensor(x), "batch_size": 32},
-    "tf.data": lambda x: {"x": tf.data.Dataset.from_tensor_slices(x).batch(32)},
-    "tf.data of pairs": lambda x: {"x": tf.data.Dataset.from_tensor_slices((x, x)).batch(32)},
+    "tf.data": lambda x: {"x": stream(x)},
+    "tf.data of pairs": lambda x: {"x": stream(x, x)},
     "PyDataset": lambda x: {"x": Batches(x)},
     "generator": lambda x: {"x": ((x[i : i + 32],) for i in range(0, 96, 32))},
 }
@@ -127,6 +126,7 @@ def test_sample_weights_of_validation_data_count(make_vae, digits):
 def test_other_export_formats_are_those_of_keras(make_vae, digits, tmp_path):
     vae = make_vae()
     vae.export(tmp_path / "saved_model", format="tf_saved_model", verbose=False)
+    tf = pytest.importorskip("tensorflow")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
     np.testing.assert_allclose(loaded.serve(digits[:3]), vae.reconstruct(digits[:3]), atol=1e-5)
 
@@ -137,13 +137,13 @@ def test_sample_weight_scales_the_gradient_as_in_keras(make_vae, digits, form):
     weighted = {
         "x, weights": {"x": x, "sample_weight": twice},
         "x, x, weights": {"x": x, "y": x, "sample_weight": twice},
-        "tf.data": {"x": tf.data.Dataset.from_tensors((x, x, twice))},
     }
+    given = weighted.get(form) or {"x": stream(x, x, twice)}
     plain = make_vae(compiled={"optimizer": keras.optimizers.SGD(1e-4)})
     doubled = make_vae(compiled={"optimizer": keras.optimizers.SGD(0.5e-4)})
     before = weights(plain)
     plain.fit(x, shuffle=False, verbose=0)
-    doubled.fit(**weighted[form], shuffle=False, verbose=0)
+    doubled.fit(**given, shuffle=False, verbose=0)
     for start, a, b in zip(before, weights(plain), weights(doubled), strict=True):
         np.testing.assert_allclose(a - start, b - start, atol=1e-7)
 
