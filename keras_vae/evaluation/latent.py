@@ -11,6 +11,9 @@ from keras_vae.distributions import DiagonalNormal
 ACTIVE = 0.01
 """The variance of the posterior mean above which a dimension counts as active."""
 
+AT_ONCE = 4_000_000
+"""Densities log q(z_m|x_n) that are computed at once, at most, for the mutual information."""
+
 
 class LatentUse(NamedTuple):
     """What each latent dimension is used for, over some data: arrays of `(latent_dim,)`."""
@@ -81,9 +84,14 @@ def mutual_information(vae, x, seed=0):
     z = ops.convert_to_numpy(z).astype("float64")
     squares = (z - z_mean) ** 2 * np.exp(-z_log_var)
     log_q = -0.5 * (squares + z_log_var).sum(axis=1)  # log q(z_n|x_n)
-    rows = max(1, 4_000_000 // len(x))
-    log_mixture = [_log_mixture(z[i : i + rows], z_mean, z_log_var) for i in range(0, len(x), rows)]
+    log_mixture = [_log_mixture(part, z_mean, z_log_var) for part in _parts(z)]
     return float((log_q - np.concatenate(log_mixture)).mean())
+
+
+def _parts(z):
+    """z in parts, of each of which the densities given every example fit into memory."""
+    rows = max(1, AT_ONCE // len(z))
+    return [z[i : i + rows] for i in range(0, len(z), rows)]
 
 
 def _with_correlations(vae, x, epsilon):
@@ -101,7 +109,7 @@ def _with_correlations(vae, x, epsilon):
     constant = (mean * shift).sum(axis=1) + log_det
     z = mean + (scale @ epsilon[..., None])[..., 0]
     log_mixture = []
-    for part in np.array_split(z, 1 + z.size * len(z) // 20_000_000):
+    for part in _parts(z):
         squares = (part[:, :, None] * part[:, None]).reshape(len(part), -1)
         log_q = squares @ precision.reshape(len(mean), -1).T - 2 * part @ shift.T + constant
         log_mixture.append(np.logaddexp.reduce(-0.5 * log_q, axis=1) - np.log(len(mean)))
