@@ -54,6 +54,7 @@ ON_NONE = (
     "tests/test_noise.py",
     "tests/test_noise_javascript.py",
     "tests/test_packaging.py",
+    "tests/test_pareto.py",
     "tests/test_readme.py",
 )
 
