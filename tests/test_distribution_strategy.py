@@ -19,10 +19,12 @@ def mirrored(tf):
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def step(strategy, x, batch_size, num_classes=None, **fit):
+def step(strategy, x, batch_size, num_classes=None, penalty=None, **fit):
     """The change of the weights by one epoch of plain gradient descent."""
     with strategy.scope():
         vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0, num_classes=num_classes)
+        for part in (vae.encoder, vae.decoder):
+            part.trainable_weights[0].regularizer = penalty
         vae.draw_epsilon = lambda batch_size: keras.ops.ones((1, batch_size, 3))  # for all
         vae.compile(optimizer=keras.optimizers.SGD(1e-3))
     before = [w.numpy() for w in vae.trainable_weights]
@@ -31,12 +33,13 @@ def step(strategy, x, batch_size, num_classes=None, **fit):
 
 
 @pytest.mark.parametrize("examples", [64, 97], ids=["even", "uneven last batch"])
-@pytest.mark.parametrize("form", ["plain", "weighted", "conditional"])
+@pytest.mark.parametrize("form", ["plain", "weighted", "conditional", "penalized"])
 def test_the_summed_gradient_equals_that_of_one_device(tf, mirrored, digits, examples, form, rng):
     fit = {
         "plain": {},
         "weighted": {"sample_weight": rng.random(examples)},
         "conditional": {"num_classes": 2, "y": np.arange(examples) % 2},
+        "penalized": {"penalty": keras.regularizers.L2(10.0)},
     }[form]
     one, history = step(tf.distribute.get_strategy(), digits[:examples], 64, **fit)
     two, distributed = step(mirrored, digits[:examples], 64, **fit)
