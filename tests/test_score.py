@@ -240,3 +240,16 @@ def test_how_much_is_decoded_at_once_is_said_by_the_largest_layer(x):
     assert at_once(wide) == backend.LIMITS.values // 2**16
     assert at_once(lambda z: states(layers.Reshape((2, 1))(z))[1]) == backend.LIMITS.rows
     assert at_once(lambda z: layers.Dense(2**20)(z)[:, :4]) == backend.LIMITS.values // 2**20
+
+
+def test_the_last_index_is_sampled_and_scored_and_the_next_is_refused(vae, x):
+    """Its noise is that of the specification; tests/export has the same law of a bundle."""
+    last = 2**44 - 1
+    z, epsilon = noise.latent(1, last, 1, 3), noise.draws(1, last, 1, 0, 4, 3)
+    np.testing.assert_allclose(vae.sample(1, seed=1, first=last), vae.decode(z), atol=1e-6)
+    bound = vae.bound(x[:1], epsilon)
+    elbo = -keras.ops.convert_to_numpy(bound.reconstruction_loss + bound.kl_loss)
+    np.testing.assert_allclose(vae.score(x[:1], 4, 1, first=last)["elbo"], elbo, rtol=1e-5)
+    for call in (lambda: vae.sample(2, first=last), lambda: vae.score(x[:2], 4, first=last)):
+        with pytest.raises(ValueError, match=r"first . count must be at most"):
+            call()
