@@ -52,7 +52,8 @@ def _describe(layer):
     for key in ("name", "dtype", "trainable"):
         config.pop(key, None)
     scalars = [weight for weight in layer.weights if len(weight.shape) == 0]
-    weights = {weight.name: float(keras.ops.convert_to_numpy(weight)) for weight in scalars}
+    learned = [weight for weight in scalars if "int" not in weight.dtype]  # the rest are counts
+    weights = {weight.name: float(keras.ops.convert_to_numpy(weight)) for weight in learned}
     return {"class_name": type(layer).__name__, "config": config, "weights": weights}
 
 

@@ -58,6 +58,13 @@ class Objective(abc.ABC):
     def __call__(self, densities, kl_weight=1.0):
         """The bound for each example, in nats: `(B,)`."""
 
+    def draw_weights(self, densities, kl_weight=1.0):
+        """How much each draw counts, the derivative of the bound by log p(x|z): `(K, B)`.
+
+        By default all draws of an example count alike, and their weights sum to 1.
+        """
+        return ops.ones_like(densities.log_px_z) / self.num_samples
+
     def get_config(self):
         """The arguments of the constructor."""
         return {
@@ -144,9 +151,16 @@ class IWAE(Objective):
         super().__init__(beta, num_samples, estimator)
 
     def __call__(self, densities, kl_weight=1.0):
-        log_ratio = densities.log_pz - densities.log_qz_x
-        log_w = densities.log_px_z + self.beta * kl_weight * log_ratio  # (K, B)
+        log_w = self._log_w(densities, kl_weight)
         return ops.logsumexp(log_w, axis=0) - float(np.log(self.num_samples))
+
+    def draw_weights(self, densities, kl_weight=1.0):
+        """The importance weights, of sum 1 over the draws of an example: `(K, B)`."""
+        return ops.softmax(self._log_w(densities, kl_weight), axis=0)
+
+    def _log_w(self, densities, kl_weight):
+        log_ratio = densities.log_pz - densities.log_qz_x
+        return densities.log_px_z + self.beta * kl_weight * log_ratio  # (K, B)
 
 
 OBJECTIVES = {"elbo": ELBO, "iwae": IWAE}

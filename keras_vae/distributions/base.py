@@ -54,6 +54,26 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     def sample(self, x_params, seed=None):
         """A draw of x from p(x|z): `(..., *event)`. `seed` is an integer or a SeedGenerator."""
 
+    def statistics(self, x, x_params, weight):
+        """Sums over the batch of a training step, from which `adapt` learns: a tuple, here ().
+
+        Args:
+            x: the batch, `(B, *event)`.
+            x_params: the decoder's raw output for some draws of z, `(k, B, ...)`.
+            weight: how much each draw of each example counts, `(k, B)`, not negative.
+        """
+        return ()
+
+    def adapt(self, statistics):
+        """Learns at the end of a training step what has a closed form and needs no gradient.
+
+        What it writes belongs in variables that are not trainable: if the step is skipped, they are
+        put back. By default there is nothing to learn.
+
+        Args:
+            statistics: of the whole batch; those of its parts, on several devices, are added.
+        """
+
     def in_support(self, x):
         """Which entries of `x`, of as many axes, have a density; of the others the log is −inf."""
         return ops.isfinite(x)
