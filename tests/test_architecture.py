@@ -19,7 +19,7 @@ PUBLIC = {
     # the maths
     *("posterior", "draw", "x_params", "densities", "densities_in_parts", "bound", "draw_epsilon"),
     # what a step asks of the model
-    *("noise_for", "batch_cost", "forward_state", "end_training_step", "end_test_step"),
+    *("noise_for", "batch_cost", "adapt", "forward_state", "end_training_step", "end_test_step"),
 }
 OF_A_BACKEND = {"tensorflow": {"step"}}  # the step with given noise, which many steps are made of
 

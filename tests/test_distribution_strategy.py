@@ -50,6 +50,21 @@ def test_the_summed_gradient_equals_that_of_one_device(tf, mirrored, digits, exa
         assert distributed[name] == pytest.approx(value, rel=1e-5, abs=1e-5)
 
 
+def test_replicas_agree_on_one_scale(tf, mirrored, digits):
+    scales = []
+    for strategy in (tf.distribute.get_strategy(), mirrored):
+        with strategy.scope():
+            vae = VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0)
+            vae.draw_epsilon = lambda batch_size: keras.ops.ones((1, batch_size, 3))
+            vae.compile(optimizer=keras.optimizers.SGD(1e-4))
+        vae.fit(digits[:97], batch_size=64, epochs=2, shuffle=False, verbose=0)
+        values = strategy.experimental_local_results(vae.likelihood.log_scale.value)
+        scales.append([float(value) for value in values])
+        assert vae.likelihood.get_weights()[1] == 4
+    (one,), (two, same) = scales
+    assert two == same == pytest.approx(one, abs=1e-5)
+
+
 def test_one_bad_replica_skips_the_step_on_both(mirrored, digits):
     bad = digits[:64].copy()
     bad[40] = np.nan  # of the second replica's half

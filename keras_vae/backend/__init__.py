@@ -3,8 +3,8 @@
 Each of the three modules has the same names:
 
 - `Step`: the base class of a model that has `train_step` and `test_step`. It asks of the model,
-  besides what is Keras' own: `batch_cost`, `noise_for`, `forward_state`, `end_training_step` and
-  `end_test_step` (see `models.fitting`).
+  besides what is Keras' own: `noise_for`, `batch_cost`, `adapt`, `forward_state`,
+  `end_training_step` and `end_test_step` (see `models.fitting`).
 - `in_place(model, xla)`: the function that `fit` calls for data that stay in place.
 - `each_batch(model)`: the one for data that come in batches; None where Keras' own is as fast.
 - `normal(shape, seed_generator, dtype)`: standard normal noise.

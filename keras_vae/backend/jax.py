@@ -101,6 +101,8 @@ class Step:
         ]
         with Scope(variables, [*weights, *others, *metrics]) as scope:
             cost = self.batch_cost(data, self.noise_for(data), training)
+            if training:
+                self.adapt(data, cost)
         return cost, scope.values(self.non_trainable_variables)
 
     def _kept(self, finite, after, before):

@@ -69,6 +69,7 @@ class Step(Stateful):
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
         finite_loss, finite = self._all_finite([loss], [loss, *gradients])
         self._apply_if(finite, gradients)
+        self.adapt(data, cost, self._summed)
         for variable, before in zip(self.forward_state, kept, strict=True):
             variable.assign(tf.where(finite, variable.value, before))
         return self.end_training_step(data, cost, finite_loss, finite)
@@ -84,6 +85,13 @@ class Step(Stateful):
             examples = tf.distribute.get_replica_context().all_reduce("sum", examples)
         mean = tf.reduce_sum(cost.losses) / tf.cast(examples, cost.losses.dtype)
         return mean + tf.cast(cost.penalty, mean.dtype) / replicas
+
+    def _summed(self, tensors):
+        """Each tensor, summed over the replicas."""
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return tensors
+        context = tf.distribute.get_replica_context()
+        return [context.all_reduce("sum", tensor) for tensor in tensors]
 
     def _all_finite(self, *groups):
         """For each group of tensors, whether every number in it is finite on every replica."""

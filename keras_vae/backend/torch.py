@@ -80,6 +80,7 @@ class Step(Stateful):
         with torch.no_grad():
             are_finite = _are_finite([loss, *gradients])
             finite_loss, finite = are_finite[0], are_finite.all()
+            self.adapt(data, cost)
             for variable, before in zip(self.forward_state, kept, strict=True):
                 variable.assign(torch.where(finite, variable.value, before))
             logs = self.end_training_step(data, cost, finite_loss, finite)

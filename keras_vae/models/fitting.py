@@ -155,10 +155,22 @@ class Fitting(backend.Step):
         penalty = sum((ops.cast(loss, "float32") for loss in self.losses), ops.zeros((), "float32"))
         return BatchCost(losses, penalty, bound)
 
+    def adapt(self, data, cost, summed=lambda tensors: tensors):
+        """Lets the likelihood learn what has a closed form from a batch: see `Likelihood.adapt`.
+
+        `summed` adds its statistics up over the devices.
+        """
+        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x_params, weight = map(ops.stop_gradient, (cost.bound.x_params, cost.bound.draw_weights))
+        weight = weight * weights(sample_weight, cost.bound.loss)
+        statistics = self.likelihood.statistics(ops.cast(x, x_params.dtype), x_params, weight)
+        self.likelihood.adapt(summed(statistics))
+
     @property
     def forward_state(self):
-        """What a forward pass may write, such as the moving averages of BatchNormalization."""
-        return self.encoder.non_trainable_weights + self.decoder.non_trainable_weights
+        """What a step writes without a gradient: moving averages, what the likelihood adapts."""
+        parts = (self.encoder, self.decoder, self.likelihood)
+        return [variable for part in parts for variable in part.non_trainable_weights]
 
     def end_training_step(self, data, cost, finite_loss, finite):
         """Ends a training step on the batch `data`: counts it in the metrics, which it returns."""

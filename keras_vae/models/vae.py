@@ -29,6 +29,8 @@ class Bound(NamedTuple):
     """KL(q(z|x) ‖ p(z)): `(B,)`."""
     x_params: Any
     """The decoder's raw output for the first chunk of draws, all K if few: `(k, B, ...)`."""
+    draw_weights: Any
+    """How much each of these draws counts in the objective: `(k, B)`."""
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -215,6 +217,7 @@ class VAE(Fitting, Inference, keras.Model):
             reconstruction_loss=-ops.mean(densities.log_px_z, axis=0),
             kl_loss=densities.kl,
             x_params=x_params,
+            draw_weights=self.objective.draw_weights(densities, kl_weight)[: x_params.shape[0]],
         )
 
     def call(self, inputs, training=False):
