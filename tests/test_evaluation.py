@@ -188,6 +188,10 @@ def test_active_units_are_those_that_x_moves(pca_vae, x):
     assert use.active.tolist() == [True, False]
     assert use.variance == pytest.approx((x @ kernel).var(axis=0), abs=1e-6)
     assert use.kl.sum() == pytest.approx(pca_vae.score(x, 1)["kl_loss"].mean(), rel=1e-5)
+    assert "1 of 2 (" in use.summary
+    faint = use._replace(kl=np.array([0.04, 0.04]), variance=np.array([0.011, 0.009]))
+    assert faint.negligible.all()
+    assert "1 of 2 (variance of the posterior mean > 0.01), of which 1 has a KL" in faint.summary
     lines = str(use).splitlines()
     assert f"z[1]                KL {use.kl[1]:.4f} nats, variance of the mean 0.0000" in lines
 

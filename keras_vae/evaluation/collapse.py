@@ -18,7 +18,8 @@ class PosteriorCollapse(keras.callbacks.Callback):
 
     Logs `active_units`, the number of dimensions whose posterior mean has a variance above 0.01
     over `x`, and `kl_z0`, `kl_z1`, …: the mean of KL(q(z_j|x) ‖ N(0, 1)) in nats. A posterior that
-    equals the prior whatever x is has collapsed: the decoder then ignores z. See
+    equals the prior whatever x is has collapsed: the decoder then ignores z. An active unit may
+    still tell little, since a variance of 0.01 is worth 0.005 nats; `kl` says how much. See
     `plotting.kl_per_dimension` for a picture of `kl`.
 
     Args:

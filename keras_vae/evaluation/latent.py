@@ -14,6 +14,9 @@ ACTIVE = 0.01
 AT_ONCE = 4_000_000
 """Densities log q(z_m|x_n) that are computed at once, at most, for the mutual information."""
 
+NEGLIGIBLE = 0.05
+"""Nats of KL divergence below which a dimension, active or not, tells next to nothing of x."""
+
 
 class LatentUse(NamedTuple):
     """What each latent dimension is used for, over some data: arrays of `(latent_dim,)`."""
@@ -26,8 +29,28 @@ class LatentUse(NamedTuple):
 
     @property
     def active(self):
-        """Which dimensions say something of x: variance > 0.01."""
+        """Which dimensions move with x: variance > 0.01, which alone is worth 0.005 nats."""
         return self.variance > ACTIVE
+
+    @property
+    def negligible(self):
+        """Which dimensions tell next to nothing of x: KL < 0.05 nats. Some may be active."""
+        return self.kl < NEGLIGIBLE
+
+    @property
+    def summary(self):
+        """One sentence that reconciles the active units with the KL divergences.
+
+        Example:
+
+        >>> print(LatentUse(kl=np.array([2.0, 0.01]), variance=np.array([0.9, 0.02])).summary)
+        2 of 2 (variance of the posterior mean > 0.01), of which 1 has a KL divergence < 0.05 nats
+        """
+        few = int((self.active & self.negligible).sum())
+        return (
+            f"{self.active.sum()} of {len(self.kl)} (variance of the posterior mean > {ACTIVE}), "
+            f"of which {few} {'has' if few == 1 else 'have'} a KL divergence < {NEGLIGIBLE} nats"
+        )
 
     def __str__(self):
         lines = [

@@ -92,6 +92,7 @@ class Report(NamedTuple):
         i = self.importance
         return {
             "active_units": int(self.latent.active.sum()),
+            "kl_below_0.05": int(self.latent.negligible.sum()),
             "latent_dim": len(self.latent.kl),
             "mutual_information": self.mutual_information,
             "latent": {name: list(map(float, h)) for name, h in self.latent._asdict().items()},
@@ -117,7 +118,7 @@ class Report(NamedTuple):
     def _lines_of_a_run(self):
         effective = np.median(self.importance.effective_sample_size)
         return {
-            "active units": f"{self.latent.active.sum()} of {len(self.latent.kl)}",
+            "active units": self.latent.summary,
             "mutual information": f"{self.mutual_information:.2f} nats (at most log N = "
             f"{math.log(self.protocol['examples']):.2f})",
             "effective draws": f"{effective:.4g} of {self.protocol['num_samples']} (median)",
