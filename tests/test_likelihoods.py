@@ -156,13 +156,14 @@ def test_densities_sum_to_one_and_have_the_mean_that_mean_says(name, rng):
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_samples_have_the_moments_of_the_density(name, rng):
-    likelihood, draws, raw = likelihoods.get(name), 20_000, rows_of_raw(name, rng, 1)[0]
-    x = array(likelihood.sample(np.tile(raw, (draws, 1)), seed=0))
-    _, *expected = moments(name, raw)
-    # 4 standard errors, 2 moments: a false alarm in 8,000 seeds, and the seed is fixed.
-    for values, moment in zip((x, np.square(x)), expected, strict=True):
-        assert (np.abs(values.mean(0) - moment) <= 4 * values.std(0) / math.sqrt(draws)).all()
-    likelihood.check(x)
+    likelihood, draws, rows = likelihoods.get(name), 20_000, rows_of_raw(name, rng, 3)
+    for raw in np.concatenate([rows, -rows]):  # parameters of both signs
+        x = array(likelihood.sample(np.tile(raw, (draws, 1)), seed=0))
+        _, *expected = moments(name, raw)
+        # 4 standard errors, 2 moments, 6 rows: a false alarm in 1,300 seeds; the seed is fixed.
+        for values, moment in zip((x, np.square(x)), expected, strict=True):
+            assert (np.abs(values.mean(0) - moment) <= 4 * values.std(0) / math.sqrt(draws)).all()
+        likelihood.check(x)
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
