@@ -10,7 +10,7 @@ from export.runtime.pool import cores, in_order
 from export.validate import ValidationError
 from keras_vae import evaluation, noise
 from keras_vae.lookup import named
-from keras_vae.models.guards import checked_array
+from keras_vae.models.arrays import checked_array
 
 BUDGET = 0.1
 EXAMPLES, DRAWS, SEED = 1000, 100, 0  # at most; of z for each; of their noise

@@ -38,6 +38,8 @@ class Densities(NamedTuple):
 class Objective(abc.ABC):
     """A bound on log p(x) to maximise: `(Densities, kl_weight) → (B,)` in nats.
 
+    Its settings stay as they were given; a model is given a new objective: `vae.objective = ...`.
+
     Args:
         beta: constant weight of the KL divergence (beta-VAE). Other than 1 the value is no longer a
             bound on log p(x).
@@ -53,6 +55,14 @@ class Objective(abc.ABC):
         self.beta = float(beta)
         self.num_samples = int(num_samples)
         self.estimator = estimators.get(estimator)
+
+    def __setattr__(self, name, value):
+        if name in vars(self):  # compiled steps would go on with the old value
+            raise AttributeError(
+                f"{name} of an objective is read-only: make a new one, as in "
+                f"vae.objective = {type(self).__name__}({name}={value!r})"
+            )
+        super().__setattr__(name, value)
 
     @abc.abstractmethod
     def __call__(self, densities, kl_weight=1.0):

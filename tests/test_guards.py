@@ -133,20 +133,20 @@ def test_data_outside_the_support_is_refused(make_vae, digits, method):
     vae, binary = make_vae(likelihood="bernoulli"), digits[:64].round()
     before = weights(vae)
     run = getattr(vae, method)
-    with pytest.raises(ValueError, match=r"0\.\d+ \(.*--binarize"):
+    with pytest.raises(ValueError, match=r"0\.\d+ \(.*datasets.binarize"):
         run(digits[:64])
-    with pytest.raises(ValueError, match=r"batch 0 holds.*--binarize"):
+    with pytest.raises(ValueError, match=r"batch 0 holds.*datasets.binarize"):
         run(stream(digits[:64]))
-    with pytest.raises(ValueError, match=r"batch 0 holds.*--binarize"):
+    with pytest.raises(ValueError, match=r"batch 0 holds.*datasets.binarize"):
         run((digits[i : i + 32],) for i in range(2))
     assert same(weights(vae), before)
-    with pytest.raises(ValueError, match=r"batch 2 holds.*--binarize"):
+    with pytest.raises(ValueError, match=r"batch 2 holds.*datasets.binarize"):
         run(stream(np.concatenate([binary, digits[:32]])), verbose=0)
 
 
 def test_validation_data_is_refused_before_the_first_step(make_vae, digits):
     vae = make_vae(likelihood="bernoulli")
-    with pytest.raises(ValueError, match="--binarize"):
+    with pytest.raises(ValueError, match="binarize"):
         vae.fit(digits[:64].round(), validation_data=(digits[:64],), verbose=0)
     assert int(vae.optimizer.iterations) == 0
 

@@ -95,7 +95,7 @@ POINTS = {
 }
 
 OUTSIDE = {
-    "bernoulli": ([0, 1, 0.25], r"binary.*0\.25.*--binarize.*--likelihood normal"),
+    "bernoulli": ([0, 1, 0.25], r"binary.*0\.25.*outside\)\. Binarize.*='normal'"),
     "categorical": ([0, 1, 1], r"one-hot.*one_hot\(labels"),
     "continuous_bernoulli": ([0, 1, 1.5], r"from 0 to 1, but x holds 1\.5.*Scale"),
     "discretized_logistic": ([0, 1, 0.25], r"256 levels.*0\.25.*255"),
@@ -211,6 +211,21 @@ def test_data_outside_the_support_have_no_density_and_are_refused(name):
     assert array(likelihood.log_prob(x, raw)) == -np.inf
     with pytest.raises(ValueError, match=message):
         likelihood.check(x)
+
+
+@pytest.mark.parametrize(("name", "scale"), [("bernoulli", True), ("poisson", False)])
+def test_pixels_are_to_be_scaled_where_x_has_to_be_in_0_to_1(name, scale):
+    likelihood = likelihoods.get(name)
+    with pytest.raises(ValueError, match=r"^((?!/ 255).)*$"):
+        likelihood.check(np.array([[0.0, 0.25, 1.0]]))
+    with pytest.raises(ValueError, match="x / 255" if scale else "as they are"):
+        likelihood.check(np.array([[0.5, 17.0, 255.0]]))
+
+
+def test_the_default_takes_any_numbers():
+    likelihood = likelihoods.get()
+    assert isinstance(likelihood, likelihoods.Normal)
+    likelihood.check(np.array([[-3.0, 0.25, 255.0]]))
 
 
 def test_binary_is_exactly_0_and_1():

@@ -60,11 +60,11 @@ def conv(
             "add a channel axis with x[..., None], or use the mlp architecture for vectors"
         )
     seeded = Seeded(seed)
-    options = {"padding": "same", "activation": activation}
+    options = {"padding": "same", "data_format": "channels_last"}
 
     x = h = keras.Input(input_shape, name="x")
     for n in filters:
-        h = seeded(layers.Conv2D, n, kernel_size, strides=2, **options)(h)
+        h = seeded(layers.Conv2D, n, kernel_size, 2, activation=activation, **options)(h)
     grid = h.shape[1:]
     h = seeded(layers.Dense, units, activation=activation)(flatten(h))
     encoder = keras.Model(x, heads.posterior(posterior, seeded, h, latent_dim), name="encoder")
@@ -73,14 +73,16 @@ def conv(
     h = seeded(layers.Dense, math.prod(grid), activation=activation)(h)
     h = layers.Reshape(grid)(h)
     for n in reversed(filters):
-        h = seeded(layers.Conv2DTranspose, n, kernel_size, strides=2, **options)(h)
+        h = seeded(layers.Conv2DTranspose, n, kernel_size, 2, activation=activation, **options)(h)
     h = crop(h, input_shape)
     channels = num_params or input_shape[-1]
-    h = seeded(layers.Conv2D, channels, kernel_size, padding="same", dtype="float32")(h)
+    h = seeded(layers.Conv2D, channels, kernel_size, dtype="float32", **options)(h)
     return encoder, keras.Model(inputs, h, name="decoder")
 
 
 def crop(h, input_shape):
     """Cuts rows below and columns right of `input_shape`, if there are any."""
     rows, columns = (have - want for have, want in zip(h.shape[1:3], input_shape, strict=False))
-    return layers.Cropping2D(((0, rows), (0, columns)))(h) if rows or columns else h
+    if not rows and not columns:
+        return h
+    return layers.Cropping2D(((0, rows), (0, columns)), data_format="channels_last")(h)

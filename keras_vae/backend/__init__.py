@@ -3,12 +3,13 @@
 Each of the three modules has the same names:
 
 - `Step`: the base class of a model that has `train_step` and `test_step`. It asks of the model,
-  besides what is Keras' own: `noise_for`, `batch_cost`, `adapt`, `forward_state`,
+  besides what is Keras' own: `batch_of`, `noise_for`, `batch_cost`, `adapt`, `forward_state`,
   `end_training_step` and `end_test_step` (see `models.fitting`).
 - `in_place(model, xla)`: the function that `fit` calls for data that stay in place.
 - `each_batch(model)`: the one for data that come in batches; None where Keras' own is as fast.
 - `normal(shape, seed_generator, dtype)`: standard normal noise.
 - `compiled(function, model)`, `fused(function)`: functions made fast.
+- `sized(x, shape)`, `size_errors(shape)`: sizes that are known only at run time, checked then.
 - `build_optimizer(model)`, `synced(model)`, `memory_errors(advice)`, `on_cpu()`.
 - `LIMITS`: the numbers that were measured, a `Limits`.
 """
@@ -37,4 +38,6 @@ in_place = chosen.in_place
 memory_errors = chosen.memory_errors
 normal = chosen.normal
 on_cpu = chosen.on_cpu
+size_errors = chosen.size_errors
+sized = chosen.sized
 synced = chosen.synced

@@ -1,5 +1,6 @@
 """One step of training and of testing on TensorFlow, compiled by XLA or not, on any strategy."""
 
+import re
 from contextlib import contextmanager
 
 import keras
@@ -35,6 +36,28 @@ def memory_errors(advice):
         yield
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(f"{advice}: {error.message}") from error
+
+
+def sized(x, shape):
+    """Returns `x` as `(B, *shape)`: sizes that the trace does not know are checked when it runs."""
+    if not isinstance(x, tf.Tensor) or x.shape[1:].is_fully_defined():
+        return x
+    return tf.ensure_shape(x, (None, *shape))
+
+
+@contextmanager
+def size_errors(shape):
+    """Turns the error of `sized` into a `ValueError` that says which shape x must have."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r"Shape of tensor .*\[(.*)\] is not compatible with", error.message)
+        if found is None:
+            raise
+        want = ", ".join(map(str, shape))
+        raise ValueError(
+            f"x must have shape (batch, {want}), got ({found[1].replace(',', ', ')})"
+        ) from error
 
 
 def build_optimizer(model):
@@ -164,7 +187,7 @@ def in_place(model, xla):
         tf.while_loop(lambda i: i < count, body, [0])
         return model.get_metrics_result()
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=model.jit_compile)
     def one_step(batch):
         return model.train_step(Checked(batch))
 

@@ -1,6 +1,6 @@
 """One step of training and of testing on PyTorch."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import keras
@@ -43,6 +43,15 @@ def memory_errors(advice):
         raise MemoryError(f"{advice}: {error}") from error
 
 
+def sized(x, shape):
+    """Returns `x`, whose sizes are always known on this backend."""
+    return x
+
+
+size_errors = nullcontext
+"""There is nothing to do: a wrong size is an error before anything is computed."""
+
+
 def build_optimizer(model):
     """Makes the optimizer's variables, also for weights that were added or are trained now."""
     model.optimizer.build(model.trainable_variables)
@@ -62,7 +71,7 @@ class Step(Stateful):
         return self._step(data, gradients, self._apply)
 
     def _step(self, data, gradients, apply):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = self.batch_of(data)
         finite, gradients, logs = gradients(x, y, sample_weight, self.noise_for(data))
         with torch.no_grad():
             apply(finite, gradients)
@@ -111,7 +120,7 @@ def each_batch(model):
 
     def function(batches):
         for data in batches:
-            parts = keras.utils.unpack_x_y_sample_weight(data)
+            parts = model.batch_of(data)
             tensors = (p if p is None else keras.ops.convert_to_tensor(p) for p in parts)
             logs = model._step(tuple(tensors), gradients[isinstance(data, Checked)], apply)
         return logs

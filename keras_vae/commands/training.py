@@ -13,12 +13,13 @@ import numpy as np
 
 from keras_vae import datasets, evaluation, plotting
 from keras_vae.commands import runs, testing
+from keras_vae.distributions.base import SupportError
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
 from keras_vae.files import output_folder
 from keras_vae.lookup import named
 from keras_vae.models import VAE
-from keras_vae.models.guards import checked_seed
+from keras_vae.models.parts import checked_seed
 from keras_vae.objectives import OBJECTIVES
 from keras_vae.quiet import quiet_stderr
 from keras_vae.schedules import KLWarmup
@@ -134,6 +135,9 @@ def fit(vae, batches, test, epochs, callbacks):
             callbacks=callbacks,
             verbose=verbose,
         )
+    except SupportError as error:
+        flags = "--binarize dynamic, --likelihood normal or --levels N"
+        raise ValueError(f"{error}. As flags: {flags}") from error
     except KeyboardInterrupt:
         if not vae.history.epoch:
             raise

@@ -17,6 +17,10 @@ from keras import ops
 from keras_vae.distributions.tensors import TakesArrays
 
 
+class SupportError(ValueError):
+    """The data hold values that have no density under the likelihood."""
+
+
 class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     """p(x|z): gives the decoder's raw output its meaning.
 
@@ -27,6 +31,8 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     on_arrays = ("features", "log_prob", "mean", "sample", "in_support")
     params_per_element = 1
     """Raw decoder outputs for each element of x."""
+    raw_of_either_sign = False
+    """Whether the raw outputs are logits or logarithms: a decoder then ends in no sigmoid."""
     support = "any finite number"
     """The values that x may take, in words."""
 
@@ -86,19 +92,33 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
 
     def check(self, x):
         """Raises `ValueError` if an entry of `x` is outside the support."""
-        x = np.asarray(x)
-        x = x.astype("float32") if x.dtype.kind in "iub" else x
-        if not np.isfinite(x).all():
-            raise ValueError(
-                f"x holds {np.count_nonzero(~np.isfinite(x))} values that are NaN or infinite: "
-                "remove or replace them"
-            )
+        x = _finite(x)
         outside = ~ops.convert_to_numpy(self.in_support(ops.convert_to_tensor(x)))
         if outside.any():
-            raise ValueError(
-                f"{type(self).__name__} is for {self.support}, but x holds {x[outside][0]:g} "
-                f"({outside.mean():.1%} of its values are outside). {self.advice}"
+            raise self.refusal(
+                f"x holds {x[outside][0]:g} ({outside.mean():.1%} of its values are outside)",
+                unscaled=x[outside].max() > 2,
             )
+
+    def check_entries(self, x):
+        """As `check`, for some entries of x, `(N,)`, whose places are not known.
+
+        Whether they are finite; their support is seen in the step where it is no matter of one
+        entry.
+        """
+        _finite(x)
+
+    def refusal(self, found, unscaled=False):
+        """The error about data outside the support, of which `found` says where.
+
+        Where x has to be in [0, 1], advice about what is `unscaled` begins by scaling it.
+        """
+        inside, beyond = ops.convert_to_numpy(self.in_support(np.array([1.0, 2.0])))
+        scale = "First scale x to [0, 1], as x / 255 does with 8-bit pixels. "
+        return SupportError(
+            f"{type(self).__name__} is for {self.support}, but {found}. "
+            f"{scale if unscaled and inside and not beyond else ''}{self.advice}"
+        )
 
     advice = ""
     """What to do about data outside the support."""
@@ -120,6 +140,9 @@ class Elementwise(Likelihood):
         if len(x.shape) > 2 and x.shape[-1] == 1:  # onnxruntime takes such an axis 60 times as long
             x, *params = (ops.squeeze(values, axis=-1) for values in (x, *params))
         return self.total(self.log_density(x, *params), x)
+
+    def check_entries(self, x):
+        self.check(x)
 
 
 class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
@@ -180,6 +203,17 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
     def kl_divergence(self, qz_x, z):
         """KL(q(z|x) ‖ p(z)) in nats: `(B,)`; see `kl_terms`."""
         return ops.sum(self.kl_terms(qz_x, z), axis=-1)
+
+
+def _finite(x):
+    x = np.asarray(x)
+    x = x.astype("float32") if x.dtype.kind in "iub" else x
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"x holds {np.count_nonzero(~np.isfinite(x))} values that are NaN or infinite: "
+            "remove or replace them"
+        )
+    return x
 
 
 def halves(x_params):

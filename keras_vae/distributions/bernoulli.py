@@ -22,10 +22,10 @@ class Bernoulli(Elementwise):
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix C.1.
     """
 
+    raw_of_either_sign = True
     support = "binary data (0 or 1)"
     advice = (
-        "Binarize the data (--binarize dynamic, or keras_vae.datasets.binarize), "
-        "or use a density (--likelihood normal, or likelihood='normal')"
+        "Binarize grey values by keras_vae.datasets.binarize, or use a density, likelihood='normal'"
     )
 
     def log_density(self, x, x_logits):

@@ -22,6 +22,7 @@ class Categorical(Likelihood):
     Reference: Bishop, Pattern Recognition and Machine Learning, 2006, section 2.2.
     """
 
+    raw_of_either_sign = True
     support = "one-hot vectors, with the classes on the last axis"
     advice = "Give x as keras.ops.one_hot(labels, num_classes)"
 

@@ -28,8 +28,9 @@ class ContinuousBernoulli(Elementwise):
     variational autoencoders, 2019, section 3.
     """
 
+    raw_of_either_sign = True
     support = "numbers from 0 to 1"
-    advice = "Scale x to [0, 1], or use likelihood='normal' on x as it is"
+    advice = "Scale x to [0, 1], or use likelihood='normal', which is for any numbers"
 
     def log_density(self, x, x_logits):
         return (x - 0.5) * x_logits - _log_sinhc(x_logits / 2)
@@ -84,6 +85,7 @@ class HeteroscedasticNormal(Elementwise):
     """
 
     params_per_element = 2
+    raw_of_either_sign = True
 
     def log_density(self, x, mean, log_scale):
         standardized = (x - mean) * ops.exp(-log_scale)

@@ -14,6 +14,7 @@ LARGEST_RATE = 1e18  # NumPy's Poisson draws are int64
 class Counts(Elementwise):
     """What the likelihoods of whole numbers from 0 share."""
 
+    raw_of_either_sign = True
     support = "counts (0, 1, 2, ...)"
     advice = (
         "Give the counts as they are, neither scaled nor as logarithms; for other numbers use "

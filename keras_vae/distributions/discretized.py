@@ -21,6 +21,8 @@ class Levels(Likelihood):
             raise ValueError(f"levels must be a whole number >= 2, got {levels!r}")
         self.levels = int(levels)
 
+    raw_of_either_sign = True
+
     @property
     def support(self):
         """The values that x may take, in words."""

@@ -24,5 +24,5 @@ LIKELIHOODS = {
 
 
 def get(identifier=None):
-    """The likelihood that a name, a config or an object stands for; None: `"bernoulli"`."""
-    return lookup("likelihood", identifier or "bernoulli", LIKELIHOODS, Likelihood)
+    """The likelihood that a name, a config or an object stands for; None: `"normal"`."""
+    return lookup("likelihood", identifier or "normal", LIKELIHOODS, Likelihood)

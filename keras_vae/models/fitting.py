@@ -8,13 +8,16 @@ from keras import ops
 
 from keras_vae import backend
 from keras_vae.backend.batches import Checked
+from keras_vae.models import inputs
 from keras_vae.models.costs import MEANS
-from keras_vae.models.guards import Guard, check_data, checked_array
+from keras_vae.models.guards import Guard
 from keras_vae.models.loop import Loop
+from keras_vae.models.onednn import needs_xla
 from keras_vae.models.plan import asks_for_keras_loop
 
 FIT = inspect.signature(keras.Model.fit)
 EVALUATE = inspect.signature(keras.Model.evaluate)
+PREDICT = inspect.signature(keras.Model.predict)
 
 
 class BatchCost(NamedTuple):
@@ -42,6 +45,8 @@ class Fitting(backend.Step):
         if kwargs.get("steps_per_execution") == "auto":  # which Keras itself does not know
             del kwargs["steps_per_execution"]
         super().compile(optimizer=optimizer, **kwargs)
+        if needs_xla(self) and not self.run_eagerly:
+            self.jit_compile = True
         own_step = type(self).train_step is not backend.Step.train_step
         self._loop = Loop(self, asked or own_step)
         if kwargs.get("metrics") or kwargs.get("weighted_metrics"):
@@ -63,56 +68,53 @@ class Fitting(backend.Step):
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored."""
         bound = FIT.bind(self, *args, **kwargs)
+        bound.apply_defaults()
         given = bound.arguments
         self._prepare(given)
-        validation = given.get("validation_data")
-        if isinstance(validation, (tuple, list)):
-            validation = dict(zip(("x", "y", "sample_weight"), validation, strict=False))
-            self._prepare_data(validation)
-            given["validation_data"] = tuple(validation.values())
-        else:
-            check_data(self.likelihood, validation, self.input_shape)
-        split_validation(given)
         self.costs.begin()
         advice = (
             "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
             "or a prior with fewer components"
         )
-        with backend.memory_errors(advice), self._loop.running(given):
+        with backend.memory_errors(advice), self._errors(), self._loop.running(given):
             return super().fit(*bound.args[1:], **bound.kwargs)
 
     def train_on_batch(self, *args, **kwargs):
         """As `keras.Model.train_on_batch`."""
-        with self._loop.running():
+        with self._errors(), self._loop.running():
             return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        """As `keras.Model.test_on_batch`."""
+        with self._errors():
+            return super().test_on_batch(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`; `y` as in `fit`."""
         bound = EVALUATE.bind(self, *args, **kwargs)
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has seen to it
             self._prepare(bound.arguments)
-        with self.costs.measuring(), backend.synced(self):
+        with self.costs.measuring(), self._errors(), backend.synced(self):
             return super().evaluate(*bound.args[1:], **bound.kwargs)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, *args, **kwargs):
         """As `keras.Model.predict`: `reconstruct` of any form of data, `[x, label]` if need be."""
-        if hasattr(x, "shape") and self.num_classes is None:
-            checked_array("x", x, self.input_shape)
-        elif isinstance(x, list | tuple) and len(x) == 2 and self.num_classes is not None:
-            images = checked_array("x", x[0], self.input_shape)
-            x = [images, *self.labels.checked(x[1], len(images))]
-        elif hasattr(x, "shape"):
-            self.labels.unpacked(x)  # raises: a JAX model loses its weights to an error in the step
-        with backend.synced(self):
-            return super().predict(x, *args, **kwargs)
+        bound = PREDICT.bind(self, *args, **kwargs)
+        inputs.prepare_predict(self, bound.arguments)
+        with self._errors(), backend.synced(self):
+            return super().predict(*bound.args[1:], **bound.kwargs)
 
     def make_train_function(self, force=False):
         """As in Keras."""
         self._loop.make(force)
 
+    def _errors(self):
+        """A context in which errors of data that show when they are read are clear ones."""
+        return inputs.run_time_errors(self.input_shape)
+
     def _prepare(self, given):
         """Checks the data among the arguments of `fit` or `evaluate`, and adds the guard."""
-        self._prepare_data(given)
+        inputs.prepare(self, given)
         callbacks, guard = given.get("callbacks") or [], Guard()
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.callbacks.append(guard)
@@ -120,21 +122,14 @@ class Fitting(backend.Step):
         else:
             given["callbacks"] = [*keras.tree.flatten(callbacks), guard]
 
-    def _prepare_data(self, given):
-        check_data(self.likelihood, given.get("x"), self.input_shape)
-        if self.num_classes is not None and hasattr(given.get("x"), "shape"):
-            (given["y"],) = self.labels.checked(given.get("y"), len(given["x"]), "y")
-        weight = given.get("sample_weight")
-        if hasattr(weight, "shape") and tuple(weight.shape[1:]) not in ((), (1,)):
-            raise ValueError(
-                f"sample_weight must be one number for each example, (N,), got {weight.shape}"
-            )
-        if weight is not None and given.get("y") is None:
-            given["y"] = given["x"]  # Keras drops the weights of examples that have no target
+    def batch_of(self, data):
+        """Returns x, y and the weights of a batch, in a step: x as one tensor, `(B, *event)`."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return inputs.tensor(x, self.input_shape), y, sample_weight
 
     def noise_for(self, data):
         """Draws the noise for one batch: `(K, B, latent_dim)`."""
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x, _, _ = self.batch_of(data)
         return self.draw_epsilon(ops.shape(x)[0])
 
     def draw_epsilon(self, batch_size):
@@ -147,7 +142,7 @@ class Fitting(backend.Step):
 
         Training weights the KL divergence as a schedule says; a test weights it fully.
         """
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = self.batch_of(data)
         label = self.labels.one_hot(self.labels.of_batch(y))
         kl_weight = self.costs.kl_weight if training else 1.0
         bound = self.bound(x, epsilon, kl_weight, training, label)
@@ -160,7 +155,7 @@ class Fitting(backend.Step):
 
         `summed` adds its statistics up over the devices.
         """
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, _, sample_weight = self.batch_of(data)
         x_params, weight = map(ops.stop_gradient, (cost.bound.x_params, cost.bound.draw_weights))
         weight = weight * weights(sample_weight, cost.bound.loss)
         statistics = self.likelihood.statistics(ops.cast(x, x_params.dtype), x_params, weight)
@@ -184,7 +179,7 @@ class Fitting(backend.Step):
 
     def _count(self, data, cost, finite=True):
         """Updates the metrics with one batch; one whose loss is not `finite` does not count."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = self.batch_of(data)
         bound = cost.bound
         weight = weights(sample_weight, bound.loss)
         costs = bound._replace(loss=bound.loss + ops.cast(cost.penalty, bound.loss.dtype))
@@ -216,18 +211,6 @@ def weights(sample_weight, losses):
     if sample_weight is None:
         return ops.ones_like(losses)
     return ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
-
-
-def split_validation(given):
-    """Makes `validation_data` of what `validation_split` takes off the end of the arrays."""
-    names = [n for n in ("x", "y", "sample_weight") if hasattr(given.get(n), "shape")]
-    share = given.get("validation_split") or 0
-    if not share or given.get("validation_data") is not None or "x" not in names:
-        return
-    size = int(len(given["x"]) * (1 - share))
-    if 0 < size < len(given["x"]):  # else Keras says what is wrong
-        given["validation_data"] = tuple(given[name][size:] for name in names)
-        given.update({name: given[name][:size] for name in names}, validation_split=0.0)
 
 
 def portable(config):

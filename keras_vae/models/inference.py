@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_vae import noise
-from keras_vae.models.guards import check_batch_size, checked_finite
+from keras_vae.models.arrays import check_batch_size, checked_finite
 from keras_vae.models.scoring import Scoring, as_arrays
 
 

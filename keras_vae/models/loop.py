@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_vae import backend
+from keras_vae.models.onednn import needs_xla
 from keras_vae.models.plan import Facts, plan
 from keras_vae.models.rows import Rows
 
@@ -104,6 +105,7 @@ class Loop:
             replicas=getattr(strategy, "num_replicas_in_sync", 1),
             supports_xla=all(layer.supports_jit for layer in model._flatten_layers()),
             convolves_on_cpu=backend.on_cpu() and any(len(w.shape) > 2 for w in kernels),
+            needs_xla=needs_xla(model),
             steps_before=int(ops.convert_to_numpy(model.optimizer.iterations)),
         )
 

@@ -1,10 +1,38 @@
-"""Whether an encoder, a decoder and a likelihood make one model."""
+"""Whether what a VAE is made of fits together."""
+
+import inspect
+import numbers
+import warnings
+
+import keras
+
+from keras_vae.distributions.likelihoods import LIKELIHOODS
+from keras_vae.distributions.priors import PRIORS
+from keras_vae.lookup import named
+from keras_vae.objectives import OBJECTIVES
+
+OTHER_PARTS = {"objective": OBJECTIVES, "likelihood": LIKELIHOODS, "prior": PRIORS}
+
+RESHAPING = (
+    keras.layers.Reshape,
+    keras.layers.Flatten,
+    keras.layers.Permute,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
+)
+"""Layers that leave the numbers as they are."""
 
 
 def check_parts(encoder, decoder, likelihood):
     """Raises `ValueError` unless the three fit together."""
     for name, model in {"encoder": encoder, "decoder": decoder}.items():
         if not getattr(model, "outputs", None):
+            if isinstance(model, keras.Sequential):
+                raise ValueError(
+                    f"{name} is a Sequential that must begin with keras.Input(shape), the shape "
+                    "without the batch axis, but has no Input"
+                )
             raise ValueError(
                 f"{name} must be a functional or sequential model, as keras.Model(inputs, outputs) "
                 f"makes it, got {type(model).__name__}"
@@ -26,6 +54,8 @@ def check_parts(encoder, decoder, likelihood):
             f"decoder must return {want} for {type(likelihood).__name__} and x of shape "
             f"{encoder.input_shape}, but returns {decoder.output_shape}"
         )
+    _check_nothing_shared(encoder, decoder)
+    _warn_of_activation(decoder, likelihood)
 
 
 def _latent_dim(output):
@@ -39,3 +69,79 @@ def _latent_dim(output):
             f"the correlations, got {output}"
         )
     return size
+
+
+def _check_nothing_shared(encoder, decoder):
+    own = {id(variable) for variable in encoder.variables}
+    shared = [variable.path for variable in decoder.variables if id(variable) in own]
+    if shared:
+        raise ValueError(
+            "encoder and decoder must not share a layer, since Keras could not load the model once "
+            f"it is saved, but both have {shared[0]}: give each a layer of its own"
+        )
+
+
+def _warn_of_activation(decoder, likelihood):
+    """Warns of a decoder that ends in a sigmoid, or the like, where raw outputs are wanted."""
+    activation = _last_activation(decoder)
+    if not likelihood.raw_of_either_sign or activation is None:
+        return
+    if float(keras.ops.min(activation(keras.ops.convert_to_tensor([[-3.0, 3.0]])))) >= 0:
+        name = getattr(activation, "__name__", type(activation).__name__)
+        warnings.warn(
+            f"the decoder ends in {name}, but {type(likelihood).__name__} wants raw outputs, of "
+            "either sign, and applies a function of its own: leave the last activation out",
+            stacklevel=2,
+        )
+
+
+def _last_activation(model):
+    layers = [layer for layer in model.layers if not isinstance(layer, RESHAPING)]
+    if isinstance(layers[-1], keras.Model):
+        return _last_activation(layers[-1])
+    itself = (
+        layers[-1] if isinstance(layers[-1], keras.layers.ReLU | keras.layers.Softmax) else None
+    )
+    return getattr(layers[-1], "activation", itself)
+
+
+def check_options(make, options):
+    """Raises `ValueError` unless the architecture `make` has these options."""
+    parameters = inspect.signature(make).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in options.keys() - parameters.keys():
+        for part, kind in _parts_with(name):
+            raise ValueError(
+                f"{name} is no option of {make.__name__}, but of the {part}: give "
+                f"{part}={kind.__name__}({name}={options[name]!r})"
+            )
+        known = dict.fromkeys(list(parameters)[4:])  # after the sizes and the seed
+        named(f"option of {make.__name__}", name, known)
+
+
+def _parts_with(setting):
+    return (
+        (part, kind)
+        for part, table in OTHER_PARTS.items()
+        for kind in table.values()
+        if setting in inspect.signature(kind).parameters
+    )
+
+
+def check_dtype(policy):
+    """Raises `ValueError` if a VAE of this dtype policy would have its weights in float64."""
+    if policy.variable_dtype == "float64":
+        raise ValueError(
+            "the dtype policy must be 'float32', 'mixed_bfloat16' or 'mixed_float16', got "
+            f"{policy.name!r}: the noise and the densities of a VAE are float32"
+        )
+
+
+def checked_seed(seed):
+    """`seed` as an int, or None; a `ValueError` if Keras could not use it."""
+    if seed is None:
+        return None
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1, or None, got {seed!r}")
+    return int(seed)

@@ -37,6 +37,8 @@ class Facts(NamedTuple):
     """Whether XLA can compile every layer."""
     convolves_on_cpu: bool = False
     """Whether it convolves on a CPU, which XLA does more slowly than TensorFlow without it."""
+    needs_xla: bool = False
+    """Whether it would crash without XLA."""
     steps_before: int = 0
     """How many steps the optimizer has taken; a loaded model knows it too."""
 
@@ -101,7 +103,8 @@ def plan(given, facts, limits):
     if limits.divides_epochs:
         steps = max(n for n in range(1, steps + 1) if batches % n == 0)
     pays = facts.steps_before > 0 or batches * given.get("epochs", 1) >= limits.xla_after
-    return Plan(batch_size, steps, pays and facts.supports_xla and not facts.convolves_on_cpu)
+    compiled = pays and facts.supports_xla and not facts.convolves_on_cpu
+    return Plan(batch_size, steps, facts.needs_xla or compiled)
 
 
 def stays_in_place(given, facts):

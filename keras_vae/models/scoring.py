@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_vae import backend, noise
 from keras_vae.models import fused_noise
-from keras_vae.models.guards import check_batch_size, checked_array
+from keras_vae.models.arrays import check_batch_size, checked_array
 from keras_vae.objectives import Densities
 
 

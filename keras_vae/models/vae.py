@@ -11,10 +11,10 @@ from keras_vae.layers import Sampling, clip_z_log_var
 from keras_vae.models.chunks import in_chunks
 from keras_vae.models.costs import Costs
 from keras_vae.models.fitting import Fitting
-from keras_vae.models.guards import check_shape, checked_seed
 from keras_vae.models.inference import Inference
+from keras_vae.models.inputs import tensor
 from keras_vae.models.labels import labels_of
-from keras_vae.models.parts import check_parts
+from keras_vae.models.parts import check_dtype, check_options, check_parts, checked_seed
 from keras_vae.models.programs import Programs
 
 
@@ -90,6 +90,7 @@ class VAE(Fitting, Inference, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_dtype(self.dtype_policy)
         self.encoder, self.decoder = encoder, decoder
         self.likelihood = likelihoods.get(likelihood)
         self.prior = priors.get(prior)
@@ -132,6 +133,7 @@ class VAE(Fitting, Inference, keras.Model):
         """
         likelihood = likelihoods.get(likelihood)
         make = architectures.get(architecture)
+        check_options(make, options)
         shape = architectures.heads.check_shape(input_shape, latent_dim)
         size = (shape, latent_dim, likelihood.num_params(shape[-1]))
         with backend.memory_errors("the weights do not fit into memory"):
@@ -206,8 +208,7 @@ class VAE(Fitting, Inference, keras.Model):
 
     def bound(self, x, epsilon, kl_weight=1.0, training=False, label=None):
         """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`."""
-        check_shape("x", x, self.input_shape)
-        x = ops.cast(x, self.variable_dtype)
+        x = ops.cast(tensor(x, self.input_shape), self.variable_dtype)
         qz_x = self.posterior(x, training)
         z = self.draw(qz_x, epsilon)  # (K, B, latent_dim)
         densities = in_chunks(lambda qz_x, z: self.densities(x, qz_x, z, training, label), self)
@@ -222,6 +223,7 @@ class VAE(Fitting, Inference, keras.Model):
 
     def call(self, inputs, training=False):
         x, label = self.labels.unpacked(inputs)
+        x = tensor(x, self.input_shape)
         z_mean = self.posterior(x, training).mean
         return self.likelihood.mean(self.x_params(z_mean, training, label))
 

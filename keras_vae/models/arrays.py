@@ -1,0 +1,97 @@
+"""One array that a user gives: what it may be, and whether it fits."""
+
+import keras
+import numpy as np
+
+
+def one_array(name, x):
+    """The array in a list, tuple or dictionary of one, as Keras takes them; others stay."""
+    if not isinstance(x, list | tuple | dict):
+        return x
+    entries = list(x.values()) if isinstance(x, dict) else list(x)
+    if len(entries) == 1 and not isinstance(entries[0], list | tuple | dict):
+        return entries[0]
+    what = f"a {type(x).__name__} of {', '.join(map(str, x)) if isinstance(x, dict) else len(x)}"
+    raise ValueError(
+        f"{name} must be one array, got {what}: give the array alone, and in a data set "
+        "(x,), or (x, y) with labels"
+    )
+
+
+def is_array(x):
+    """Whether x is an array or sparse rows, all of which can be looked at; no data set is."""
+    return hasattr(x, "shape") and hasattr(x, "dtype")
+
+
+def is_sparse(x):
+    """Whether x is a sparse matrix or array of SciPy, which need not be installed."""
+    return hasattr(x, "tocsr")
+
+
+def is_frame(x):
+    """Whether x is a data frame of pandas or polars, which need not be installed."""
+    return hasattr(x, "to_numpy") and hasattr(x, "columns")
+
+
+def as_array(name, x):
+    """`x`, a tensor, a data frame or what NumPy takes, as a NumPy array."""
+    if keras.ops.is_tensor(x):
+        return keras.ops.convert_to_numpy(x)
+    if not is_frame(x):
+        return np.asarray(x)
+    for column, dtype in zip(x.columns, x.dtypes, strict=True):
+        if getattr(dtype, "kind", "f") not in "fiub":  # of pandas; a category is no number
+            raise ValueError(
+                f"{name} must hold numbers, but its column {column!r} holds {dtype}: drop the "
+                "column, or encode it by numbers (pandas.get_dummies)"
+            )
+    frame = x.astype("float32") if hasattr(x, "astype") else x  # a missing entry becomes NaN
+    return np.asarray(frame.to_numpy())
+
+
+def check_numbers(name, dtype):
+    """Raises `ValueError` unless a NumPy `dtype` is one of real numbers."""
+    if dtype.kind not in "fiub" and dtype.name != "bfloat16":
+        raise ValueError(f"{name} must hold numbers, got dtype {dtype}: use astype('float32')")
+
+
+def check_shape(name, x, shape):
+    """Raises `ValueError` unless `x` is `(B, *shape)`, as far as its sizes are known."""
+    if getattr(x.shape, "rank", 0) is None:  # TensorFlow knows nothing of it yet
+        return
+    have, shape = tuple(x.shape), tuple(shape)
+    if len(have) == 1 + len(shape) and all(
+        n in (None, m) for n, m in zip(have[1:], shape, strict=True)
+    ):
+        return
+    hint = ""
+    if have == shape:
+        hint = f"; for one example use {name}[None]"
+    elif have[1:] == shape[:-1] and shape[-1] == 1:
+        hint = f"; add the channel axis with {name}[..., None]"
+    want = f"(batch, {', '.join(map(str, shape))})"
+    raise ValueError(f"{name} must have shape {want}, got {have}{hint}")
+
+
+def checked_array(name, x, shape):
+    """`x` as a numeric NumPy array of shape `(B, *shape)`, or a `ValueError`."""
+    if is_sparse(x):
+        raise ValueError(f"{name} must be dense here, got a sparse one: give {name}.toarray()")
+    x = as_array(name, x)
+    check_numbers(name, x.dtype)
+    check_shape(name, x, shape)
+    return x
+
+
+def checked_finite(name, x, shape):
+    """As `checked_array`, and no value is NaN or infinite."""
+    x = checked_array(name, x, shape)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} holds values that are NaN or infinite: remove or replace them")
+    return x
+
+
+def check_batch_size(batch_size):
+    """Raises `ValueError` unless at least one row is computed at once."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")

@@ -1,0 +1,258 @@
+"""What `fit`, `evaluate` and `predict` take, and what they refuse with one clear line."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from scipy import sparse
+
+from keras_vae import VAE
+from keras_vae.distributions import likelihoods
+from keras_vae.models.sparse import SparseRows
+from tests.tensors import array
+
+ONE = {"list": lambda x: [x], "tuple": lambda x: (x,), "dictionary": lambda x: {"x": x}}
+
+
+class Batches(keras.utils.PyDataset):
+    """A data set of `count` batches, whatever `batch` gives."""
+
+    def __init__(self, batch, count=4):
+        super().__init__()
+        self.batch, self.count = batch, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return self.batch(index)
+
+
+def table_vae(likelihood="normal", **options):
+    vae = VAE.from_architecture("mlp", (20,), 2, likelihood, seed=0, hidden=(8,), **options)
+    vae.compile(keras.optimizers.Adam(1e-2))
+    return vae
+
+
+def numbers(history):
+    """What a short `fit` logged, about: the noise of two equal runs is the same."""
+    return {name: pytest.approx(values, rel=1e-3) for name, values in history.history.items()}
+
+
+@pytest.fixture
+def counts(rng):
+    return rng.poisson(0.3, (70, 20)).astype("float32")
+
+
+@pytest.mark.parametrize("form", ONE)
+def test_a_container_of_one_is_what_it_holds(make_vae, digits, form):
+    x, wrap, (plain, other) = digits[:64], ONE[form], (make_vae(), make_vae())
+    expected = numbers(plain.fit(x, validation_data=(x,), shuffle=False, verbose=0))
+    found = other.fit(wrap(x), validation_data=(wrap(x),), shuffle=False, verbose=0).history
+    assert found == expected
+    assert other.evaluate(wrap(x), verbose=0) == pytest.approx(plain.evaluate(x, verbose=0), 1e-3)
+    np.testing.assert_allclose(
+        other.predict(wrap(x), verbose=0), plain.predict(x, verbose=0), rtol=1e-3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("form", ["tuple", "dictionary"])  # Keras makes no tensors of lists
+def test_a_data_set_may_yield_containers_of_one(make_vae, digits, form):
+    x, vae = digits[:64], make_vae()
+    data = Batches(lambda i: (ONE[form](x[16 * i : 16 * i + 16]),))
+    expected = make_vae().evaluate(x, batch_size=16, verbose=0)
+    assert vae.evaluate(data, verbose=0) == pytest.approx(expected)
+    np.testing.assert_allclose(
+        vae.predict(data, verbose=0), vae.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+    )
+    assert vae.fit(data, verbose=0).history["loss"][0] > 0
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_several_arrays_are_refused_by_their_names(make_vae, digits, method):
+    two = {"image": digits[:8], "mask": digits[:8]}
+    for x in (two, Batches(lambda i: (two,))):
+        with pytest.raises(ValueError, match="one array, got a dict of image, mask"):
+            getattr(make_vae(), method)(x, verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "coo_matrix"])
+def test_sparse_rows_are_what_the_dense_ones_are(counts, kind):
+    x, weight = getattr(sparse, kind)(counts), np.linspace(0, 2, len(counts))
+    options = {"sample_weight": weight, "validation_split": 0.25, "shuffle": False, "verbose": 0}
+    dense, other = table_vae("poisson"), table_vae("poisson")
+    expected = numbers(dense.fit(counts, epochs=2, batch_size=16, **options))
+    assert other.fit(x, epochs=2, batch_size=16, **options).history == expected
+    np.testing.assert_allclose(
+        other.predict(x, verbose=0), dense.predict(counts, verbose=0), rtol=1e-3
+    )
+    assert other.evaluate(x, verbose=0) == pytest.approx(dense.evaluate(counts, verbose=0), 1e-3)
+
+
+def test_sparse_rows_keep_their_labels(counts):
+    x, y = sparse.csr_array(counts), np.arange(len(counts)) % 3
+    dense, other = (table_vae("poisson", num_classes=3) for _ in range(2))
+    expected = numbers(dense.fit(counts, y, shuffle=False, verbose=0))
+    assert other.fit(x, y, shuffle=False, verbose=0).history == expected
+    np.testing.assert_allclose(
+        other.predict([x, y], verbose=0), dense.predict([counts, y], verbose=0), rtol=1e-3
+    )
+
+
+def test_shuffled_sparse_rows_are_all_there_in_another_order(counts):
+    y = np.arange(len(counts))
+    rows = SparseRows(sparse.csr_array(counts), y, batch_size=16, shuffle=True)
+    seen = []
+    for _ in range(2):
+        x, labels = (np.concatenate(column) for column in zip(*rows, strict=True))
+        np.testing.assert_array_equal(x, counts[labels])
+        seen.append(labels)
+        rows.on_epoch_end()
+    assert [sorted(labels) for labels in seen] == [list(y)] * 2
+    assert len({tuple(labels) for labels in [y, *seen]}) == 3
+    with pytest.raises(ValueError, match="as many rows, got 70 of x and 69"):
+        SparseRows(sparse.csr_array(counts), y[1:])
+
+
+class Positive(likelihoods.Normal):
+    support = "positive numbers"
+
+    def in_support(self, x):
+        return keras.ops.greater(x, 0)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "change", "message"),
+    [
+        ("poisson", lambda x: x * 0.5, r"counts .*x holds 0\.5"),
+        ("normal", lambda x: np.where(x > 1, np.nan, x), "NaN or infinite"),
+        (Positive(), lambda x: x, "positive numbers, but x holds 0"),
+        ("poisson", lambda x: x[:, 1:], r"shape \(batch, 20\), got \(70, 19\)"),
+        ("poisson", lambda x: x.astype(complex), "must hold numbers, got dtype complex"),
+    ],
+)
+def test_sparse_rows_that_do_not_fit_are_refused(counts, likelihood, change, message):
+    with pytest.raises(ValueError, match=message):
+        table_vae(likelihood).fit(sparse.csr_array(change(counts)), verbose=0)
+
+
+def test_where_all_rows_have_to_be_dense_the_error_says_how(counts):
+    with pytest.raises(ValueError, match=r"give x\.toarray\(\)"):
+        table_vae("poisson").encode(sparse.csr_array(counts))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_data_frame_is_the_array_in_it(counts, library):
+    frame = pytest.importorskip(library).DataFrame({f"c{i}": counts[:, i] for i in range(20)})
+    vae = table_vae()
+    np.testing.assert_array_equal(vae.predict(frame, verbose=0), vae.predict(counts, verbose=0))
+    np.testing.assert_array_equal(vae.encode(frame), vae.encode(counts))
+    assert np.isfinite(vae.fit(frame, validation_split=0.2, verbose=0).history["val_loss"]).all()
+
+
+def test_columns_beside_x_go_by_their_order_and_not_by_an_index(counts):
+    series, weight = pytest.importorskip("pandas").Series, np.linspace(0, 2, len(counts))
+    options = {"validation_split": 0.25, "shuffle": False, "verbose": 0}
+    expected = numbers(table_vae().fit(counts, sample_weight=weight, **options))
+    column = series(weight, index=np.arange(len(counts))[::-1])
+    assert table_vae().fit(counts, sample_weight=column, **options).history == expected
+
+
+def test_nullable_columns_without_gaps_are_numbers(counts):
+    frame = pytest.importorskip("pandas").DataFrame(counts)
+    np.testing.assert_array_equal(
+        table_vae().encode(frame.astype("Int64")), table_vae().encode(counts)
+    )
+
+
+FRAMES = {
+    "text": (lambda x: x.assign(c3="a"), "column 'c3' holds"),
+    "category": (lambda x: x.assign(c3=x.c3.astype("category")), "column 'c3' holds category"),
+    "date": (lambda x: x.assign(c3=np.datetime64("2020-01-01")), "column 'c3' holds datetime"),
+    "NaN": (lambda x: x.where(x < 2), "NaN or infinite"),
+    "NA": (lambda x: x.astype("Int64").where(x < 2), "NaN or infinite"),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_a_column_that_holds_no_numbers_is_named(counts, kind, method):
+    frame = pytest.importorskip("pandas").DataFrame(counts, columns=[f"c{i}" for i in range(20)])
+    change, message = FRAMES[kind]
+    with pytest.raises(ValueError, match=message):
+        getattr(table_vae(), method)(change(frame), verbose=0)
+
+
+PIXELS = {
+    "uint8": lambda x: (255 * x).astype("uint8"),
+    "floats": lambda x: np.floor(255 * x),
+    "uint8 vectors": lambda x: (255 * x).astype("uint8").reshape(len(x), 64),
+}
+
+
+@pytest.mark.parametrize("kind", PIXELS)
+def test_pixels_that_are_not_scaled_are_warned_of_in_a_density(digits, kind):
+    x = PIXELS[kind](digits[:32])
+    vae = VAE.from_architecture("mlp", x.shape[1:], 2, "normal", seed=0, hidden=(4,))
+    vae.compile("adam")
+    with pytest.warns(UserWarning, match=r"x holds whole numbers up to 255.* x / 255"):
+        vae.fit(x, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "change"),
+    [
+        ("normal", lambda x: x),
+        ("normal", lambda x: (x > 0.5).astype("uint8")),
+        ("normal", lambda x: np.floor(255 * x) - 128),
+        ("poisson", lambda x: np.floor(255 * x)),
+    ],
+)
+def test_other_numbers_are_not_taken_for_pixels(make_vae, digits, likelihood, change):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="x holds")
+        make_vae(likelihood=likelihood).fit(change(digits[:32]), verbose=0)
+
+
+def unknown_sizes(x, ranked=True):
+    """Pictures as `decode_png` gives them to tf.data: their sizes are known at run time."""
+    import tensorflow as tf
+
+    shape = (None, None, None, 1) if ranked else None
+    signature = tf.TensorSpec(shape, tf.float32)
+    batches = [x[i : i + 16] for i in range(0, len(x), 16)]
+    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+
+
+@pytest.mark.parametrize("ranked", [True, False])
+@pytest.mark.parametrize("compiled", [{}, {"run_eagerly": True}])
+def test_sizes_that_are_known_at_run_time_are_checked_then(make_vae, digits, ranked, compiled):
+    x, vae = digits[:64], make_vae(compiled=compiled)
+    data, wrong = unknown_sizes(x, ranked), unknown_sizes(x.reshape(-1, 4, 16, 1), ranked)
+    expected = make_vae(compiled=compiled).evaluate(x, batch_size=16, verbose=0)
+    assert vae.evaluate(data, verbose=0) == pytest.approx(expected)
+    np.testing.assert_allclose(
+        vae.predict(data, verbose=0), vae.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+    )
+    assert vae.fit(data, verbose=0).history["loss"][0] > 0
+    before = [array(w) for w in vae.weights]
+    for method in ("fit", "evaluate", "predict"):
+        with pytest.raises(ValueError, match=r"shape \(batch, 8, 8, 1\), got \(\d+, 4, 16, 1\)"):
+            getattr(vae, method)(wrong, verbose=0)
+    for weight, value in zip(vae.weights, before, strict=True):
+        np.testing.assert_array_equal(array(weight), value)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "validation"])
+def test_no_data_are_refused(make_vae, digits, method):
+    vae, x = make_vae(), digits[:16]
+    run = {
+        "fit": vae.fit,
+        "evaluate": vae.evaluate,
+        "predict": vae.predict,
+        "validation": lambda nothing, verbose: vae.fit(x, validation_data=nothing, verbose=verbose),
+    }[method]
+    for nothing in (x[:0], unknown_sizes(x[:0])):
+        with pytest.raises(ValueError, match="must hold at least one"):
+            run(nothing, verbose=0)
