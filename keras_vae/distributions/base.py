@@ -16,6 +16,9 @@ from keras import ops
 
 from keras_vae.distributions.tensors import TakesArrays
 
+AT_ONCE = 2**20
+"""How many numbers of x `Likelihood.check` looks at together: these stay in a processor's cache."""
+
 
 class SupportError(ValueError):
     """The data hold values that have no density under the likelihood."""
@@ -84,21 +87,33 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         """Which entries of `x`, of as many axes, have a density; of the others the log is −inf."""
         return ops.isfinite(x)
 
+    def all_in_support(self, x, axes):
+        """Whether all entries of `x` along `axes` have a density."""
+        return ops.all(self.in_support(x), axis=axes)
+
     def total(self, log_density, x):
         """Sums over the event; −inf if an entry of `x` is outside the support."""
         axes = tuple(range(1 - len(x.shape), 0))
-        inside = ops.all(self.in_support(x), axis=axes)
-        return ops.where(inside, ops.sum(log_density, axis=axes), -math.inf)
+        return ops.where(self.all_in_support(x, axes), ops.sum(log_density, axis=axes), -math.inf)
 
     def check(self, x):
         """Raises `ValueError` if an entry of `x` is outside the support."""
-        x = _finite(x)
-        outside = ~ops.convert_to_numpy(self.in_support(ops.convert_to_tensor(x)))
-        if outside.any():
-            raise self.refusal(
-                f"x holds {x[outside][0]:g} ({outside.mean():.1%} of its values are outside)",
-                unscaled=x[outside].max() > 2,
-            )
+        x = np.asarray(x)
+        rows = max(1, AT_ONCE // max(1, math.prod(x.shape[1:])))
+        for start in range(0, len(x), rows):
+            outside = self._outside(_finite(x[start : start + rows], x))
+            if outside.any():
+                raise self._refusal_of(_finite(x))
+
+    def _outside(self, x):
+        return ~ops.convert_to_numpy(self.in_support(ops.convert_to_tensor(x)))
+
+    def _refusal_of(self, x):
+        outside = self._outside(x)
+        return self.refusal(
+            f"x holds {x[outside][0]:g} ({outside.mean():.1%} of its values are outside)",
+            unscaled=x[outside].max() > 2,
+        )
 
     def check_entries(self, x):
         """As `check`, for some entries of x, `(N,)`, whose places are not known.
@@ -205,15 +220,14 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
         return ops.sum(self.kl_terms(qz_x, z), axis=-1)
 
 
-def _finite(x):
-    x = np.asarray(x)
-    x = x.astype("float32") if x.dtype.kind in "iub" else x
-    if not np.isfinite(x).all():
-        raise ValueError(
-            f"x holds {np.count_nonzero(~np.isfinite(x))} values that are NaN or infinite: "
-            "remove or replace them"
-        )
-    return x
+def _finite(part, x=None):
+    """`part` of x, or all of it, in floating-point numbers; a `ValueError` if one is not finite."""
+    part = np.asarray(part)
+    part = part.astype("float32") if part.dtype.kind in "iub" else part
+    if not np.isfinite(part).all():
+        bad = np.count_nonzero(~np.isfinite(part if x is None else x))
+        raise ValueError(f"x holds {bad} values that are NaN or infinite: remove or replace them")
+    return part
 
 
 def halves(x_params):

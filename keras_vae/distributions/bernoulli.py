@@ -41,4 +41,8 @@ class Bernoulli(Elementwise):
         return ops.cast(u < ops.sigmoid(x_logits), x_logits.dtype)
 
     def in_support(self, x):
-        return ops.equal(x * (1 - x), 0)  # one comparison: PyTorch's are slow
+        return ops.equal(x, ops.square(x))
+
+    def all_in_support(self, x, axes):
+        # A sum is 0 if all its terms are; a comparison of each takes PyTorch a tenth of a step.
+        return ops.equal(ops.sum(ops.abs(x - ops.square(x)), axis=axes), 0)
