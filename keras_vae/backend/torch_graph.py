@@ -1,4 +1,8 @@
-"""A step on PyTorch without Keras between its operations: a graph, and a fused Adam."""
+"""What makes a step fast on PyTorch: a graph of its operations, and Adam in one of them.
+
+Keras and Python take as long between the operations as the operations themselves. The benchmark has
+a row without the graphs, and one without this Adam.
+"""
 
 from collections import Counter
 
@@ -8,17 +12,21 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 
 class Graphs:
-    """`function` as a graph of the operations that it takes, one for each layout of its arguments.
+    """Calls `function` as a graph of operations; there is one for each layout of its arguments.
 
-    Its backward pass, metrics and moving averages are operations like the others, on the very
-    variables of the model. A function that PyTorch cannot follow is called as it is: one with a
-    Python `if` on what it computes, or with random numbers by way of Keras, whose seeds are
-    Python's. What else Python reads, an attribute or `float(variable)`, stays as it was.
+    The first call of a layout is recorded. Everything that happens in it is an operation of the
+    graph: the backward pass, the metrics, the moving averages. The graph works on the variables of
+    the model themselves. Numbers that Python reads, such as an attribute or `float(variable)`,
+    stay as they were when the call was recorded.
+
+    Some functions cannot be recorded and are called as they are: those with a Python `if` on what
+    they compute, and those that draw random numbers by way of Keras, whose seeds are Python's.
 
     Args:
         function: of tensors or None; it may change variables of `model`, but no trained weight.
         model: whose variables they are.
-        after: calls of a layout before a graph of it is made, since that takes as long as some.
+        after: how many calls of a layout are made without a graph, since recording one takes as
+            long as some calls do.
     """
 
     def __init__(self, function, model, after=0):
@@ -58,16 +66,17 @@ class Graphs:
 
 
 def keep_freed_memory():
-    """Has glibc's malloc keep what is freed: memory given back would return page by page.
+    """Makes glibc's malloc keep what is freed.
 
-    It learns from the largest block of at most 32 MiB that was freed to keep twice as much, and
-    what the operations of a graph make is freed a moment later. Reference: mallopt(3).
+    The operations of a graph free what they made a moment before. Memory that malloc gave back to
+    the system would have to be taken again page by page. From the largest block that was freed, of
+    at most 32 MiB, malloc learns how much to keep: twice as much. Reference: mallopt(3).
     """
     torch.empty(2**25 - 2**12, dtype=torch.uint8, device="cpu")
 
 
 def drop_detached(graph):
-    """Takes out what only matters where gradients are recorded: other names of the same tensors."""
+    """Removes the operation that detaches a tensor, which matters to gradients alone."""
     for node in graph.graph.nodes:
         if node.target is torch.ops.aten.detach.default:
             node.replace_all_uses_with(node.args[0])
@@ -76,9 +85,10 @@ def drop_detached(graph):
 
 
 class FusedAdam:
-    """w ← w − α m / (√v + ε), Keras' Adam for all weights in one operation.
+    """w ← w − α m / (√v + ε): Keras' Adam, for all weights in one operation.
 
-    PyTorch divides √v by √(1 − β₂ᵗ) before it adds ε, so it is given ε / √(1 − β₂ᵗ).
+    PyTorch's own divides √v by √(1 − β₂ᵗ) before it adds ε. So it is given ε / √(1 − β₂ᵗ), and the
+    step is that of Keras.
 
     Args:
         optimizer: a plain `keras.optimizers.Adam`.
@@ -96,7 +106,7 @@ class FusedAdam:
 
     @classmethod
     def of(cls, model):
-        """That of a model, or None if its optimizer does anything more."""
+        """Returns that of a model, or None if its optimizer does anything more."""
         adam, weights = model.optimizer, model.trainable_variables
         if type(adam) is not type(keras.optimizers.Adam()):
             return None
