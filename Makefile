@@ -103,12 +103,12 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 	$(PY) -m keras_vae train --data $(DATA) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) \
 	  $(TRAIN_FLAGS) --out runs/$(NAME)
 
-test: $(INSTALLED)  ## Run every test and every docstring example, on TensorFlow
+test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch  ## Run every test on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
-	  KERAS_BACKEND=$$backend $(PY) -m pytest $(PYTEST_FLAGS); done
+	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS); done
 
 conformance: $(RUNNERS) $(filter $(TRAINED),$(MODEL))  ## Draw the same samples in every runtime and compare
 	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \

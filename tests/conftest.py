@@ -1,6 +1,7 @@
 """Settings that must stand before Keras and matplotlib are imported, and what tests share."""
 
 import os
+from fnmatch import fnmatchcase
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -59,8 +60,46 @@ ON_NONE = (
 )
 
 
-def pytest_collection_modifyitems(items):
-    """Skips what is for another backend: by the marker `only_on`, or the lists above."""
+# Heavier repetitions of a law that `make test` holds in another form: `make test-all` has them too.
+REPETITIONS = (
+    "tests/backends/*",  # the laws of every backend hold on each; this compares their numbers
+    "tests/test_cli.py::test_bad_arguments*many components*",
+    "tests/test_cli.py::test_bad_arguments*memory*",
+    "tests/test_distribution_strategy.py::*weighted-uneven*",
+    "tests/test_distribution_strategy.py::*conditional-uneven*",
+    "tests/test_distribution_strategy.py::*penalized-uneven*",
+    "tests/test_guards.py::test_a_step_that_is_not_finite*mixed_float16-compiled[12]*",
+    "tests/test_imports.py::test_keras_loads*keras_vae, tensorflow, keras*",
+    "tests/test_in_place.py::test_a_callback_may_use*compiled*",
+    "tests/test_in_place.py::test_a_loaded*as a graph*",
+    "tests/test_in_place.py::test_a_weight*as a graph*",
+    "tests/test_in_place.py::test_batches*as a graph*",
+    "tests/test_in_place.py::test_compile*as a graph*",
+    "tests/test_in_place.py::test_steps_are_as_many*compiled*",
+    "tests/test_in_place.py::test_the_weights*as a graph*",
+    "tests/test_in_place.py::test_training_that_comes_to_nothing*as a graph*",
+    "tests/test_in_place.py::test_what_comes_after*compiled*",
+    "tests/test_in_place.py::test_what_is_computed*as a graph*",
+    "tests/test_parts.py::test_a_new_objective*other1*",
+    "tests/test_vae.py::test_saved_and_loaded*bernoulli*",
+    "tests/export/test_bundle.py::test_failure_at_any_step*error[12]*",
+    "tests/export/test_convert.py::test_reduced_precision*[[]float16*",
+    "tests/export/test_full_normal.py::*[[]vamp*",
+    "tests/export/test_quantize.py::*vae-float16*",
+    "tests/export/test_sampler.py::test_every_prior*mixture_of_normals*",
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="the heavier repetitions too")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves repetitions out, and skips what is for another backend: by `only_on`, or by a list."""
+    if not config.getoption("--all"):
+        repeated = [i for i in items if any(fnmatchcase(i.nodeid, p) for p in REPETITIONS)]
+        config.hook.pytest_deselected(items=repeated)
+        items[:] = [item for item in items if item not in repeated]
     for item in items:
         path = item.path.relative_to(item.config.rootpath)
         if any(path.is_relative_to(part) for part in ON_TENSORFLOW + ON_NONE):
