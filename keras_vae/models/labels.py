@@ -19,13 +19,16 @@ class NoLabels:
     num_classes = None
 
     def one_hot(self, label):
-        """Returns None, which is what there is to give to the decoder."""
+        """Returns None: there is nothing to give to the decoder."""
+        return None  # said, because AutoGraph cannot read a function that is a docstring alone
 
     def of_batch(self, y):
         """Returns None: y is ignored."""
+        return None
 
     def of_array(self, y):
         """Returns None: y is ignored."""
+        return None
 
     def count_unknown(self, label):
         """Returns 0."""
