@@ -256,3 +256,18 @@ def test_no_data_are_refused(make_vae, digits, method):
     for nothing in (x[:0], unknown_sizes(x[:0])):
         with pytest.raises(ValueError, match="must hold at least one"):
             run(nothing, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight"])
+def test_a_column_of_another_length_is_refused(make_vae, digits, name):
+    with pytest.raises(ValueError, match=f"{name} must hold one entry .* 64 .*, got 63"):
+        make_vae().fit(digits[:64], **{name: np.ones(63)}, verbose=0)
+
+
+def test_weights_may_be_a_tensor(make_vae, digits):
+    weight = np.linspace(0.5, 1.5, 64).astype("float32")
+    losses = [
+        make_vae().fit(digits[:64], sample_weight=w, shuffle=False, verbose=0).history["loss"]
+        for w in (weight, keras.ops.convert_to_tensor(weight))
+    ]
+    assert losses[0] == losses[1]

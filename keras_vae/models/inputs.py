@@ -129,11 +129,21 @@ def _prepare_columns(model, given, batch_size, shuffle=False):
         raise ValueError(
             f"sample_weight must be one number for each example, (N,), got {weight.shape}"
         )
+    for name in COLUMNS[1:] if is_array(x) else ():
+        _check_length(name, given.get(name), x.shape[0])
     if weight is not None and given.get("y") is None:
         given["y"] = weight  # Keras drops the weights of examples that have no target
     if is_sparse(x):
         columns = [given.pop(name) for name in COLUMNS[1:] if given.get(name) is not None]
         given["x"] = SparseRows(x, *columns, batch_size=batch_size, shuffle=shuffle)
+
+
+def _check_length(name, column, count):
+    if hasattr(column, "shape") and column.shape[0] != count:
+        raise ValueError(
+            f"{name} must hold one entry for each of the {count} examples of x, "
+            f"got {column.shape[0]}"
+        )
 
 
 def _checked_rows(name, x, shape):

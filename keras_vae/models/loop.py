@@ -83,13 +83,13 @@ class Loop:
         chosen = plan(given, self.facts(), backend.LIMITS)
         if chosen is None:
             return None, False
+        y, weight = self.model.labels.of_array(given.get("y")), given.get("sample_weight")
         rows = Rows(
             as_tensor(given["x"]),
             chosen.batch_size,
-            self.model.labels.of_array(given.get("y")),
-            given.get("sample_weight"),
-            given.get("shuffle", True),
-            chosen.steps,
+            *(a if a is None else ops.convert_to_numpy(a) for a in (y, weight)),
+            shuffle=given.get("shuffle", True),
+            steps=chosen.steps,
         )
         given.update(x=rows, y=None, sample_weight=None)
         return rows, chosen.xla
