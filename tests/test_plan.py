@@ -127,3 +127,19 @@ def test_a_step_of_a_subclass_is_taken_by_keras(make_vae, monkeypatch):
     vae = Mine(*(getattr(make_vae(), part) for part in ("encoder", "decoder")), likelihood="normal")
     vae.compile("adam")
     assert taken(vae, monkeypatch) is None
+
+
+def test_a_step_of_a_subclass_may_log_what_it_likes(make_vae):
+    class Mine(VAE):
+        def train_step(self, *args):
+            result = super().train_step(*args)
+            logs, *state = result if isinstance(result, tuple) else (result,)
+            logs = {"mine": logs["loss"]}
+            return (logs, *state) if state else logs
+
+    vae = Mine(*(getattr(make_vae(), part) for part in ("encoder", "decoder")), likelihood="normal")
+    vae.compile("adam")
+    (value,) = vae.train_on_batch(X[:32])
+    assert np.isfinite(value)
+    with pytest.raises(FloatingPointError, match="in a row"):
+        vae.fit(np.full((64, 8, 8, 1), 1e30, "float32"), batch_size=1, verbose=0)

@@ -202,8 +202,8 @@ class Fitting(backend.Step):
 
     def _flatten_metrics_in_order(self, logs):
         """The values of `logs`: first the costs in their order, then what `compile` was given."""
-        others = [name for name in logs if name not in MEANS]
-        return [logs[name] for name in (*MEANS, *others)]
+        names = sorted(logs, key=lambda name: MEANS.index(name) if name in MEANS else len(MEANS))
+        return [logs[name] for name in names]
 
 
 def weights(sample_weight, losses):

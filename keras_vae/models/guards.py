@@ -25,9 +25,9 @@ class Guard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.trained = True
-        skipped = (logs or {}).get("skipped_steps", math.inf)
+        skipped = (logs or {}).get("skipped_steps", math.inf)  # a step of a subclass may log none
         if skipped > self.skipped:  # what has no density is skipped too: nothing else is looked at
-            self.skipped = skipped
+            self.skipped = skipped if math.isfinite(skipped) else 0.0
             self._check_data(batch)
             self._check_skipped()
 
