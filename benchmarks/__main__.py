@@ -15,7 +15,10 @@ from benchmarks.harness import Options, header
 from keras_vae.cli import Parser
 from keras_vae.files import atomic_write
 
-PARTS = ("training", "steps", "elbo", "evaluating", "sampling", "cold_start", "exporting", "growth")
+PARTS = (
+    *("training", "steps", "binarizing", "elbo", "evaluating", "sampling", "cold_start"),
+    *("exporting", "growth"),
+)
 HERE = Path(__file__).parent
 RESULTS, README = HERE / "bench.json", HERE / "README.md"
 BEGIN, END = "<!-- the tables of `make bench` begin -->", "<!-- and end -->"

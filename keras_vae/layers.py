@@ -1,4 +1,4 @@
-"""The sampling layer, and the clip that keeps a log-variance finite."""
+"""The layers that draw, and the clip that keeps a log-variance finite."""
 
 import keras
 from keras import ops
@@ -22,8 +22,34 @@ def clip_z_log_var(z_log_var):
     return ops.clip(z_log_var, *Z_LOG_VAR_RANGE), gradient
 
 
+class Seeded(keras.layers.Layer):
+    """A layer that draws with a generator of its own.
+
+    The state of the generator is saved with the weights, so training that goes on after loading
+    does not repeat its noise.
+
+    Args:
+        seed: integer seed of what it draws; without one, every layer draws something else.
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def save_own_variables(self, store):
+        store["seed_generator_state"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        self.seed_generator.state.assign(store["seed_generator_state"])
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
 @keras.saving.register_keras_serializable("keras_vae")
-class Sampling(keras.layers.Layer):
+class Sampling(Seeded):
     """z = z_mean + exp(z_log_var / 2) * epsilon, with epsilon ~ N(0, I).
 
     The reparameterization trick: the randomness enters as an input, so gradients reach `z_mean`
@@ -52,12 +78,6 @@ class Sampling(keras.layers.Layer):
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, section 2.4.
     """
 
-    def __init__(self, seed=None, **kwargs):
-        super().__init__(**kwargs)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.built = True
-
     def call(self, inputs, num_samples=None, epsilon=None):
         qz_x = full_normal.posterior(*inputs)
         if epsilon is None:
@@ -66,12 +86,3 @@ class Sampling(keras.layers.Layer):
                 (*draws, *ops.shape(qz_x.mean)), dtype=qz_x.mean.dtype, seed=self.seed_generator
             )
         return qz_x.transform(epsilon)
-
-    def save_own_variables(self, store):
-        store["seed_generator_state"] = ops.convert_to_numpy(self.seed_generator.state)
-
-    def load_own_variables(self, store):
-        self.seed_generator.state.assign(store["seed_generator_state"])
-
-    def get_config(self):
-        return {**super().get_config(), "seed": self.seed}

@@ -15,12 +15,14 @@ PUBLIC = {
     *("from_architecture", "encode", "decode", "reconstruct", "sample", "score"),
     # its parts, and what they say of it
     *("encoder", "decoder", "likelihood", "prior", "objective", "sampling", "seed", "labels"),
+    "augment",
     *("input_shape", "latent_dim", "num_classes", "kl_weight", "costs"),
     # the maths
     *("posterior", "draw", "x_params", "densities", "densities_in_parts", "bound", "draw_epsilon"),
     # what a step asks of the model
     *(
         "batch_of",
+        "augmented",
         "noise_for",
         "batch_cost",
         "adapt",

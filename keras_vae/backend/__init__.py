@@ -3,11 +3,11 @@
 Each of the three modules has the same names:
 
 - `Step`: the base class of a model that has `train_step` and `test_step`. It asks of the model,
-  besides what is Keras' own: `batch_of`, `noise_for`, `batch_cost`, `adapt`, `forward_state`,
-  `end_training_step` and `end_test_step` (see `models.fitting`).
+  besides what is Keras' own: `batch_of`, `augmented`, `noise_for`, `batch_cost`, `adapt`,
+  `forward_state`, `end_training_step` and `end_test_step` (see `models.fitting`).
 - `in_place(model, xla)`: the function that `fit` calls for data that stay in place.
 - `each_batch(model)`: the one for data that come in batches; None where Keras' own is as fast.
-- `normal(shape, seed_generator, dtype)`: standard normal noise.
+- `normal(shape, seed_generator, dtype)`, `uniform(...)`: standard normal, and uniform, noise.
 - `compiled(function, model)`, `fused(function)`: functions made fast.
 - `sized(x, shape)`, `size_errors(shape)`: sizes that are known only at run time, checked then.
 - `build_optimizer(model)`, `synced(model)`, `memory_errors(advice)`, `on_cpu()`.
@@ -41,3 +41,4 @@ on_cpu = chosen.on_cpu
 size_errors = chosen.size_errors
 sized = chosen.sized
 synced = chosen.synced
+uniform = chosen.uniform

@@ -67,12 +67,20 @@ def normal(shape, seed_generator, dtype):
     return keras.random.normal(shape, dtype=dtype, seed=seed_generator)
 
 
+def uniform(shape, seed_generator, dtype):
+    """Draws numbers from 0 to 1, without 1."""
+    return keras.random.uniform(shape, dtype=dtype, seed=seed_generator)
+
+
 class Step:
     """Gives a model `train_step` and `test_step`; see `backend` for what it asks of the model."""
 
     def train_step(self, state, data):
         """Takes one step up the objective; a step that is not finite changes no weight."""
         weights, others, optimizer, metrics = state
+        with Scope(self.non_trainable_variables, others) as scope:
+            data = self.augmented(data)
+        others = scope.values(self.non_trainable_variables)
 
         def loss(weights):
             cost, others_after = self._forward(weights, others, metrics, data, training=True)

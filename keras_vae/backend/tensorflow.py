@@ -69,10 +69,19 @@ def build_optimizer(model):
 
 def normal(shape, seed_generator, dtype):
     """Draws standard normal noise; each replica draws its own."""
+    return tf.random.stateless_normal(shape, _next_seed(seed_generator), dtype=dtype)
+
+
+def uniform(shape, seed_generator, dtype):
+    """Draws numbers from 0 to 1, without 1; each replica draws its own."""
+    return tf.random.stateless_uniform(shape, _next_seed(seed_generator), dtype=dtype)
+
+
+def _next_seed(seed_generator):
     seed = seed_generator.next()
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     other = tf.cast(tf.stack([replica * 0x61C88647, 0]), seed.dtype)
-    return tf.random.stateless_normal(shape, tf.bitwise.bitwise_xor(seed, other), dtype=dtype)
+    return tf.bitwise.bitwise_xor(seed, other)
 
 
 class Step(Stateful):
@@ -80,6 +89,7 @@ class Step(Stateful):
 
     def train_step(self, data):
         """Takes one step up the objective; a step that is not finite changes no weight."""
+        data = self.augmented(data)
         return self.step(data, self.noise_for(data))
 
     def step(self, data, epsilon):
@@ -169,8 +179,8 @@ each_batch = None
 def in_place(model, xla):
     """Makes `(rows, iterator) → logs`, which takes as many steps as one call is to take.
 
-    The noise is drawn before the steps, because XLA's own normals cost as much as the rest of a
-    step. What the steps compute on has the same shapes for any number of examples, so that XLA
+    All that is random is drawn before the steps, because XLA's own numbers cost more than the rest
+    of a step. What the steps compute on has the same shapes for any number of examples, so that XLA
     compiles them once.
 
     Args:
@@ -178,26 +188,40 @@ def in_place(model, xla):
         xla: whether XLA compiles the steps.
     """
 
+    def step_of(batches, i):
+        return Checked(c if c is None else c[i] for c in batches)
+
     @tf.function(autograph=False, jit_compile=xla)
     def all_steps(batches, epsilon, count):
         def body(i):
-            model.step(Checked(c if c is None else c[i] for c in batches), epsilon[i])
+            model.step(step_of(batches, i), epsilon[i])
             return i + 1
 
         tf.while_loop(lambda i: i < count, body, [0])
         return model.get_metrics_result()
 
+    @tf.function(autograph=False)
+    def noise(steps, batch_size, count):
+        return stacked(lambda i: model.draw_epsilon(batch_size), steps, count)
+
+    @tf.function(autograph=False)
+    def augmented(batches, count):
+        steps, others = batches[0].shape[0], batches[1:]
+        x = stacked(lambda i: model.augmented(step_of(batches, i))[0], steps, count)
+        return x, *others
+
+    def stacked(draw, steps, count):
+        """`draw` of each step, one after the other."""
+
+        def write(i, drawn):
+            return i + 1, drawn.write(i, draw(i))
+
+        drawn = tf.TensorArray(model.variable_dtype, steps)
+        return tf.while_loop(lambda i, _: i < count, write, [0, drawn])[1].stack()
+
     @tf.function(autograph=False, jit_compile=model.jit_compile)
     def one_step(batch):
         return model.train_step(Checked(batch))
-
-    @tf.function(autograph=False)
-    def noise(steps, batch_size, count):
-        def draw(i, epsilon):
-            return i + 1, epsilon.write(i, model.draw_epsilon(batch_size))
-
-        epsilon = tf.TensorArray(model.variable_dtype, steps)
-        return tf.while_loop(lambda i, _: i < count, draw, [0, epsilon])[1].stack()
 
     def gathered(rows, batch):
         chosen, *others = batch
@@ -206,8 +230,11 @@ def in_place(model, xla):
     def function(rows, iterator):
         batches, count, smaller = next_batches(iterator, rows.steps, rows.batch_size)
         if count:
-            epsilon = noise(*batches[0].shape, tf.constant(count))
-            logs = all_steps(gathered(rows, batches), epsilon, tf.constant(count))
+            several = tf.constant(count)
+            epsilon, of_steps = noise(*batches[0].shape, several), gathered(rows, batches)
+            if model.augment is not None:
+                of_steps = augmented(of_steps, several)
+            logs = all_steps(of_steps, epsilon, several)
         return logs if smaller is None else one_step(gathered(rows, smaller))
 
     return function

@@ -1,10 +1,12 @@
 """One step of training and of testing on PyTorch."""
 
+import math
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import keras
 import torch
+from keras.src.backend.torch.random import torch_seed_generator
 
 from keras_vae.backend.batches import Checked
 from keras_vae.backend.limits import Limits
@@ -62,6 +64,19 @@ def normal(shape, seed_generator, dtype):
     return keras.random.normal(shape, dtype=dtype, seed=seed_generator)
 
 
+def uniform(shape, seed_generator, dtype):
+    """Draws multiples of 2⁻¹⁶ from 0 to 1, without 1.
+
+    PyTorch's generator takes as long for a number of 64 bits as for a float32. One of them makes
+    four, in a quarter of the time.
+    """
+    generator, count = torch_seed_generator(seed_generator), math.prod(shape)
+    words = torch.empty(-(-count // 4), dtype=torch.int64, device=generator.device)
+    words.random_(-(2**63), None, generator=generator)
+    parts = words.view(torch.int16)[:count].reshape(shape)
+    return parts.to(getattr(torch, keras.backend.standardize_dtype(dtype))) * 2.0**-16 + 0.5
+
+
 class Step(Stateful):
     """Gives a model `train_step` and `test_step`; see `backend` for what it asks of the model."""
 
@@ -71,6 +86,7 @@ class Step(Stateful):
         return self._step(data, gradients, self._apply)
 
     def _step(self, data, gradients, apply):
+        data = self.augmented(data)
         x, y, sample_weight = self.batch_of(data)
         finite, gradients, logs = gradients(x, y, sample_weight, self.noise_for(data))
         with torch.no_grad():

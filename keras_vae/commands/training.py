@@ -73,7 +73,7 @@ def train(
     else:
         dataset = dataclasses.replace(dataset, y_train=None, y_test=None)
     test = testing.test_set(dataset, data, binarize, conditional)
-    batches = prepare(dataset, binarize, batch_size, seed)
+    x = training_images(dataset, binarize)
     vae = VAE.from_architecture(
         architecture,
         dataset.input_shape,
@@ -82,6 +82,7 @@ def train(
         prior,
         objective,
         seed,
+        augment="binarize" if binarize == "dynamic" else None,
         **options,
     )
     vae.compile(optimizer=keras.optimizers.Adam(learning_rate))
@@ -89,7 +90,7 @@ def train(
     callbacks = [watch] if kl_warmup is None else [watch, KLWarmup(kl_warmup)]
     with output_folder(out):
         print(f"{len(dataset.x_train)} examples of {data}, {len(test.x)} to test on", flush=True)
-        history = fit(vae, batches, test, epochs, callbacks)
+        history = fit(vae, x, dataset.y_train, test, epochs, batch_size, callbacks)
         source = data if data in datasets.NAMES else os.path.abspath(data)
         settings = runs.Settings(source, data_dir, binarize)
         write_run(vae, history, watch.kl, settings, test, out)
@@ -114,22 +115,23 @@ def make(what, name, table, **settings):
     return kind(**settings)
 
 
-def prepare(dataset, binarize, batch_size, seed):
-    """The training part as `fit` takes it: grey, or binary anew in each epoch or once."""
-    x, y = dataset.x_train, dataset.y_train
+def training_images(dataset, binarize):
+    """The images to train on: grey, or binary once; the model makes grey ones binary anew."""
+    if binarize == "static":
+        return dataset.binarized(testing.SEED).x_train
     if binarize == "dynamic":
-        return {"x": datasets.DynamicBinarization(x, batch_size, seed, y=y)}
-    if binarize:
-        x = dataset.binarized(testing.SEED).x_train
-    return {"x": x, "y": y, "batch_size": batch_size}
+        return datasets.binarization.grey_levels(dataset.x_train)
+    return dataset.x_train
 
 
-def fit(vae, batches, test, epochs, callbacks):
+def fit(vae, x, y, test, epochs, batch_size, callbacks):
     """Trains, until the last epoch or Ctrl-C, and returns the history."""
     verbose = 1 if sys.stdout.isatty() else 2
     try:
         vae.fit(
-            **batches,
+            x,
+            y,
+            batch_size=batch_size,
             validation_data=(test.x,) if test.label is None else (test.x, test.label),
             epochs=epochs,
             callbacks=callbacks,

@@ -25,7 +25,8 @@ class Bernoulli(Elementwise):
     raw_of_either_sign = True
     support = "binary data (0 or 1)"
     advice = (
-        "Binarize grey values by keras_vae.datasets.binarize, or use a density, likelihood='normal'"
+        "Binarize grey values by keras_vae.datasets.binarize, in training anew in each step by "
+        "augment='binarize', or use a density, likelihood='normal'"
     )
 
     def log_density(self, x, x_logits):

@@ -70,7 +70,7 @@ class Fitting(backend.Step):
         bound = FIT.bind(self, *args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
-        self._prepare(given)
+        self._prepare(given, self.augment)
         self.costs.begin()
         advice = (
             "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
@@ -112,9 +112,9 @@ class Fitting(backend.Step):
         """A context in which errors of data that show when they are read are clear ones."""
         return inputs.run_time_errors(self.input_shape)
 
-    def _prepare(self, given):
+    def _prepare(self, given, augment=None):
         """Checks the data among the arguments of `fit` or `evaluate`, and adds the guard."""
-        inputs.prepare(self, given)
+        inputs.prepare(self, given, augment)
         callbacks, guard = given.get("callbacks") or [], Guard()
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.callbacks.append(guard)
@@ -126,6 +126,14 @@ class Fitting(backend.Step):
         """Returns x, y and the weights of a batch, in a step: x as one tensor, `(B, *event)`."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         return inputs.tensor(x, self.input_shape), y, sample_weight
+
+    def augmented(self, data):
+        """Returns the batch of a training step with its x as `augment` makes it."""
+        if self.augment is None:
+            return data
+        x, *others = self.batch_of(data)
+        batch = (ops.cast(self.augment(x, training=True), self.variable_dtype), *others)
+        return Checked(batch) if isinstance(data, Checked) else batch
 
     def noise_for(self, data):
         """Draws the noise for one batch: `(K, B, latent_dim)`."""

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from keras_vae import backend
+from keras_vae.distributions.base import SupportError
+from keras_vae.models import augment as augments
 from keras_vae.models.arrays import (
     as_array,
     check_numbers,
@@ -27,7 +29,7 @@ KERAS_NEEDS_A_BATCH = ("logs", "batch_outputs")
 """Variables that Keras' loops leave without a value if there is no batch."""
 
 
-def prepare(model, given):
+def prepare(model, given, augment=None):
     """Brings the data among the arguments of `fit` or `evaluate` into one form, and checks them.
 
     Of arrays everything is checked here. Of a data set every batch is checked as it comes: its
@@ -36,20 +38,27 @@ def prepare(model, given):
     Args:
         model: a `VAE`.
         given: the arguments by name, those of `fit` with its defaults. It is changed in place.
+        augment: what training does to x, a layer or None.
 
     Raises:
         ValueError: the data do not fit the model, or the likelihood.
     """
     given.update(_columns(given))
     split_validation(given)
-    _prepare_columns(model, given, given.get("batch_size"), given.get("shuffle", False))
+    order = (given.get("batch_size"), given.get("shuffle", False))
+    _prepare_columns(model, given, *order, augment)
     _warn_of_pixels(model.likelihood, given["x"])
     validation = given.get("validation_data")
     if validation is not None:
         parts = dict(zip(COLUMNS, keras.utils.unpack_x_y_sample_weight(validation), strict=True))
         parts = _columns(parts)
         batch_size = given.get("validation_batch_size") or given.get("batch_size")
-        _prepare_columns(model, parts, batch_size)
+        try:
+            _prepare_columns(model, parts, batch_size)
+        except SupportError as error:
+            if augment is None:
+                raise
+            raise SupportError(f"validation_data are not augmented: {error}") from error
         given["validation_data"] = tuple(parts.values())
 
 
@@ -119,10 +128,15 @@ def _columns(given):
     return {"x": one_form("x", given.get("x")), **plain}
 
 
-def _prepare_columns(model, given, batch_size, shuffle=False):
+def _prepare_columns(model, given, batch_size, shuffle=False, augment=None):
     x, weight = given["x"], given.get("sample_weight")
     if is_array(x):
-        _check_values(model.likelihood, _checked_rows("x", x, model.input_shape))
+        rows = _checked_rows("x", x, model.input_shape)
+        if augment is None:
+            _check_values(model.likelihood, rows)
+        else:
+            some = rows[: augments.ROWS].toarray() if is_sparse(rows) else rows
+            augments.check(augment, model.likelihood, some)
         if model.num_classes is not None:
             (given["y"],) = model.labels.checked(given.get("y"), x.shape[0], "y")
     if hasattr(weight, "shape") and tuple(weight.shape[1:]) not in ((), (1,)):

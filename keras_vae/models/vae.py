@@ -8,6 +8,7 @@ from keras import ops
 from keras_vae import architectures, backend, objectives
 from keras_vae.distributions import full_normal, likelihoods, priors
 from keras_vae.layers import Sampling, clip_z_log_var
+from keras_vae.models import augment as augments
 from keras_vae.models.chunks import in_chunks
 from keras_vae.models.costs import Costs
 from keras_vae.models.fitting import Fitting
@@ -54,6 +55,9 @@ class VAE(Fitting, Inference, keras.Model):
         objective: name, config or `objectives.Objective`; see `objectives.get`.
         seed: seed of the noise in training, 0 to 2**31 - 1; `from_architecture` also starts the
             weights from it.
+        augment: what is done to x in training alone, anew in each step: a random layer of Keras,
+            such as `keras.layers.RandomFlip`, or `"binarize"`, a `Binarize`. It
+            leaves the shape as it is. Validation, `evaluate` and all else see x as it is given.
 
     Call arguments:
         inputs: x, `(B, *input_shape)`; of a conditional model `[x, label]`.
@@ -87,6 +91,7 @@ class VAE(Fitting, Inference, keras.Model):
         prior=None,
         objective=None,
         seed=None,
+        augment=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -97,6 +102,7 @@ class VAE(Fitting, Inference, keras.Model):
         self.objective = objective
         self.seed = checked_seed(seed)
         self.sampling = Sampling(self.seed, dtype=self.variable_dtype, name="sampling")
+        self.augment = augments.get(augment, self.seed)
         check_parts(encoder, decoder, self.likelihood)
         self.labels = labels_of(decoder)
         self.costs = Costs()
@@ -117,6 +123,7 @@ class VAE(Fitting, Inference, keras.Model):
         prior=None,
         objective=None,
         seed=None,
+        augment=None,
         **options,
     ):
         """A VAE with an encoder and a decoder made for it.
@@ -127,6 +134,7 @@ class VAE(Fitting, Inference, keras.Model):
             latent_dim: size of z.
             likelihood, prior, objective: names or objects.
             seed: integer seed of the initial weights and of the noise.
+            augment: as for the class.
             **options: for the architecture: `hidden=(200, 200)`, `posterior="full_normal"`, or
                 `num_classes=10` for a decoder that is given a label: `fit(x, y)`,
                 `sample(64, label=7)`.
@@ -138,7 +146,7 @@ class VAE(Fitting, Inference, keras.Model):
         size = (shape, latent_dim, likelihood.num_params(shape[-1]))
         with backend.memory_errors("the weights do not fit into memory"):
             encoder, decoder = make(*size, checked_seed(seed), **options)
-        return cls(encoder, decoder, likelihood, prior, objective, seed)
+        return cls(encoder, decoder, likelihood, prior, objective, seed, augment)
 
     @property
     def input_shape(self):
@@ -238,7 +246,7 @@ class VAE(Fitting, Inference, keras.Model):
         return super().export(filepath, format, verbose, signature, **kwargs)
 
     def get_config(self):
-        parts = ("encoder", "decoder", "likelihood", "prior", "objective")
+        parts = ("encoder", "decoder", "likelihood", "prior", "objective", "augment")
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),

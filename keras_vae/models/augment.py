@@ -1,0 +1,100 @@
+"""What a model does to x in training alone: `augment=`, in the step."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_vae import backend
+from keras_vae.layers import Seeded
+from keras_vae.lookup import lookup, named
+from keras_vae.models.arrays import checked_finite
+
+
+@keras.saving.register_keras_serializable("keras_vae")
+class Binarize(Seeded):
+    """x_binary ~ Bernoulli(x): grey levels become black and white, anew each time they are seen.
+
+    As `augment` of a `VAE` it lets a Bernoulli be trained on grey images. What the model is tested
+    on is binarized once, by `keras_vae.datasets.binarize`.
+
+    Args:
+        seed: integer seed of the draws. The state of the generator is saved with the weights.
+
+    Call arguments:
+        inputs: grey levels, of any shape: floating-point numbers from 0 to 1, or whole ones from 0
+            to 255. If there are others, all becomes NaN, and a training step skips that.
+
+    Output shape: that of the inputs, as zeros and ones.
+
+    Example:
+
+    >>> x_binary = Binarize(seed=0)(np.array([[0.0, 1.0, 1.0, 0.0]]))
+    >>> ops.convert_to_numpy(x_binary)
+    array([[0., 1., 1., 0.]], dtype=float32)
+
+    Reference: Salakhutdinov & Murray, On the Quantitative Analysis of Deep Belief Networks, 2008,
+    section 5.
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(seed, **{"autocast": False, **kwargs})
+
+    def call(self, inputs):
+        x = ops.convert_to_tensor(inputs)
+        x = ops.cast(x, self.variable_dtype) / white(x)
+        u = backend.uniform(tuple(ops.shape(x)), self.seed_generator, x.dtype)
+        are_grey = ops.logical_and(ops.min(x) >= 0, ops.max(x) <= 1)
+        return ops.cast(u < x, x.dtype) + ops.where(are_grey, 0.0, np.nan)
+
+    def check(self, x):
+        """Raises `ValueError` unless `x` holds grey levels alone."""
+        low, high = float(np.min(x)), float(np.max(x))
+        if not 0 <= low <= high <= white(x):
+            raise ValueError(
+                "x must hold grey levels to be binarized, from 0 to 1 or whole ones from 0 to 255, "
+                f"got values from {low:g} to {high:g}: scale it, as x / 255 does with 8-bit pixels"
+            )
+
+
+def white(x):
+    """The largest grey level of an array of this dtype."""
+    return 255 if "int" in keras.backend.standardize_dtype(x.dtype) else 1
+
+
+AUGMENTS = {"binarize": Binarize}
+ROWS = 256
+"""How many examples are augmented before training begins, to see what comes of them."""
+
+
+def get(augment, seed=None):
+    """Returns the layer that goes by a name, which draws with `seed`; or the layer itself, or None.
+
+    Example:
+
+    >>> get("binarize", seed=1).seed
+    1
+    """
+    if augment is None:
+        return None
+    if isinstance(augment, str):
+        return named("augment", augment, AUGMENTS)(seed=seed)
+    return lookup("augment", augment, AUGMENTS, keras.layers.Layer)
+
+
+def check(augment, likelihood, x):
+    """Raises `ValueError` unless `likelihood` has a density for what `augment` makes of `x`.
+
+    Of a layer of Keras that is seen by the first examples alone; in training, a step in which it
+    is not so is skipped.
+    """
+    x = checked_finite("x", x, x.shape[1:])
+    if isinstance(augment, Binarize):
+        augment.check(x)
+        return
+    some = ops.convert_to_numpy(augment(ops.convert_to_tensor(x[:ROWS]), training=True))
+    if some.shape[1:] != x.shape[1:]:
+        raise ValueError(
+            f"augment must leave the shape of an example as it is, {x.shape[1:]}, but "
+            f"{type(augment).__name__} makes {some.shape[1:]} of it"
+        )
+    likelihood.check(some)
