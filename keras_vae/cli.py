@@ -45,7 +45,7 @@ def parser():
         "--conditional", action="store_true", help="give the decoder the labels of the data"
     )
     train.add_argument("--architecture", default="mlp", help=listed(names.ARCHITECTURES))
-    train.add_argument("--activation", default="relu", help="of its hidden layers")
+    train.add_argument("--activation", help="of its hidden layers (default: its own)")
     train.add_argument(
         "--likelihood",
         help=f"{listed(names.LIKELIHOODS)} (default: bernoulli with --binarize, else normal)",

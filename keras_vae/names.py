@@ -3,7 +3,7 @@
 Each object stands under its name in the table of its own module; a test compares the two.
 """
 
-ARCHITECTURES = ("conv", "mlp")
+ARCHITECTURES = ("conv", "mlp", "resnet")
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 ESTIMATORS = ("doubly_reparameterized", "reparameterized", "sticking_the_landing")
 LIKELIHOODS = (

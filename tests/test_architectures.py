@@ -1,5 +1,6 @@
 """Encoders and decoders fit each other at any size, and start from their seed."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -53,3 +54,38 @@ def test_a_bad_latent_dim_is_refused(name, latent_dim):
 def test_a_bad_input_shape_is_refused(shape):
     with pytest.raises(ValueError, match="input_shape must be whole numbers"):
         architectures.mlp(shape, 2)
+
+
+def test_a_gated_layer_is_a_product():
+    encoder, _ = architectures.mlp((3,), 2, hidden=(4,), gated=True, seed=0)
+    dense = [layer for layer in encoder.layers if layer.name.startswith("dense")]
+    linear, gate = sorted(dense, key=lambda layer: layer.activation is keras.activations.sigmoid)
+    x = np.linspace(-2, 2, 15, dtype="float32").reshape(5, 3)
+    (w, b), (v, c) = (layer.get_weights() for layer in (linear, gate))
+    h = (x @ w + b) / (1 + np.exp(-(x @ v + c)))
+    z_mean = keras.ops.convert_to_numpy(encoder(x)[0])
+    kernel, bias = encoder.get_layer("z_mean").get_weights()
+    np.testing.assert_allclose(z_mean, h @ kernel + bias, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("groups", [None, 2])
+def test_residual_blocks_begin_as_the_identity(groups):
+    encoder, _ = architectures.resnet((8, 8, 1), 2, width=4, depth=3, groups=groups)
+    blocks = [layer.output for layer in encoder.layers if "add" in layer.name]
+    x = np.random.default_rng(0).random((2, 8, 8, 1), "float32")
+    first, *others = map(keras.ops.convert_to_numpy, keras.Model(encoder.inputs, blocks)(x))
+    assert len(others) == 2
+    for output in others:
+        np.testing.assert_array_equal(output, first)
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(28, 3), (32, 3), (64, 4), (256, 6)])
+def test_resnet_goes_down_as_far_as_the_image_asks(size, sizes):
+    encoder, decoder = architectures.resnet((size, size, 3), 2, width=2)
+    assert sum("add" in layer.name for layer in encoder.layers) == sizes
+    assert decoder.output_shape == (None, size, size, 3)
+
+
+def test_groups_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(ValueError, match="groups must divide width, which is 16, got 3"):
+        architectures.resnet((8, 8, 1), 2, groups=3)

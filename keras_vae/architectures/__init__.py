@@ -2,9 +2,10 @@
 
 from keras_vae.architectures.conv import conv
 from keras_vae.architectures.mlp import mlp
+from keras_vae.architectures.resnet import resnet
 from keras_vae.lookup import named
 
-ARCHITECTURES = {"conv": conv, "mlp": mlp}
+ARCHITECTURES = {"conv": conv, "mlp": mlp, "resnet": resnet}
 
 
 def get(identifier):

@@ -54,11 +54,7 @@ def conv(
     (None, 29, 31, 3)
     """
     input_shape = check_shape(input_shape, latent_dim)
-    if len(input_shape) != 3:
-        raise ValueError(
-            f"conv needs images of shape (height, width, channels), got {input_shape}: "
-            "add a channel axis with x[..., None], or use the mlp architecture for vectors"
-        )
+    check_image("conv", input_shape)
     seeded = Seeded(seed)
     options = {"padding": "same", "data_format": "channels_last"}
 
@@ -78,6 +74,15 @@ def conv(
     channels = num_params or input_shape[-1]
     h = seeded(layers.Conv2D, channels, kernel_size, dtype="float32", **options)(h)
     return encoder, keras.Model(inputs, h, name="decoder")
+
+
+def check_image(name, input_shape):
+    """Raises `ValueError` unless `input_shape` is that of an image."""
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"{name} needs images of shape (height, width, channels), got {input_shape}: "
+            "add a channel axis with x[..., None], or use the mlp architecture for vectors"
+        )
 
 
 def crop(h, input_shape):

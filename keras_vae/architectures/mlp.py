@@ -15,7 +15,8 @@ def mlp(
     num_params=None,
     seed=None,
     hidden=(200, 200),
-    activation="relu",
+    activation=None,
+    gated=False,
     num_classes=None,
     posterior="diagonal_normal",
 ):
@@ -27,7 +28,8 @@ def mlp(
         num_params: raw decoder outputs on the last axis; the likelihood says. None: as x has.
         seed: integer seed of the initial weights.
         hidden: units of the encoder's hidden layers; the decoder has them in reverse.
-        activation: of the hidden layers.
+        activation: of the hidden layers; None: relu, or of gated layers the identity.
+        gated: whether a hidden layer is activation(W h + b) · sigmoid(V h + c).
         num_classes: how many labels there are, if the decoder is to be given one beside z.
         posterior: `"diagonal_normal"`, or `"full_normal"`, whose dimensions are correlated.
 
@@ -45,6 +47,9 @@ def mlp(
     >>> encoder, decoder = mlp((28, 28, 1), latent_dim=2, seed=0)
     >>> decoder.output_shape
     (None, 28, 28, 1)
+
+    Reference of the gates: Dauphin et al., Language Modeling with Gated Convolutional Networks,
+    2017, equation 1; in VAEs, Tomczak & Welling, VAE with a VampPrior, 2018, section 5.
     """
     *space, channels = input_shape = check_shape(input_shape, latent_dim)
     output_shape = (*space, num_params or channels)
@@ -53,12 +58,20 @@ def mlp(
     x = keras.Input(input_shape, name="x")
     h = flatten(x)
     for units in hidden:
-        h = seeded(layers.Dense, units, activation=activation)(h)
+        h = layer(h, units, seeded, activation, gated)
     encoder = keras.Model(x, heads.posterior(posterior, seeded, h, latent_dim), name="encoder")
 
     inputs, h = decoder_inputs(latent_dim, num_classes)
     for units in reversed(hidden):
-        h = seeded(layers.Dense, units, activation=activation)(h)
+        h = layer(h, units, seeded, activation, gated)
     h = seeded(layers.Dense, math.prod(output_shape), dtype="float32", name="x_params")(h)
     h = layers.Reshape(output_shape, dtype="float32")(h)
     return encoder, keras.Model(inputs, h, name="decoder")
+
+
+def layer(h, units, seeded, activation, gated):
+    """One hidden layer."""
+    if not gated:
+        return seeded(layers.Dense, units, activation=activation or "relu")(h)
+    gate = seeded(layers.Dense, units, activation="sigmoid")(h)
+    return layers.Multiply()([seeded(layers.Dense, units, activation=activation)(h), gate])

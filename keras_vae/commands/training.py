@@ -63,7 +63,7 @@ def train(
     prior = make("prior", prior, PRIORS, num_components=prior_components)
     likelihood = likelihood or ("bernoulli" if binarize else "normal")
     likelihood = make("likelihood", likelihood, LIKELIHOODS, levels=levels)
-    options = {"activation": activation, "posterior": posterior}
+    options = {"posterior": posterior, **({"activation": activation} if activation else {})}
     seed = checked_seed(seed)
     with quiet_stderr():  # it loads TensorFlow, on any backend
         keras.utils.set_random_seed(seed)

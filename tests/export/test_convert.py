@@ -148,6 +148,21 @@ def test_any_data_shape_converts_and_agrees(shape, likelihood, tmp_path, make_va
     assert max(validate.check(vae, tmp_path).values()) <= 1e-5
 
 
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [("mlp", {"gated": True}), ("resnet", {"width": 4}), ("resnet", {"width": 4, "groups": 2})],
+    ids=["gated mlp", "resnet", "resnet, normalized"],
+)
+def test_every_architecture_converts_and_agrees(
+    architecture, options, tmp_path, make_vae, save_graphs
+):
+    vae = make_vae(architecture, (9, 11, 2), "normal", **options)
+    for weight in vae.trainable_variables:  # no block is the identity any more
+        weight.assign(weight + 0.1 * np.random.default_rng(0).standard_normal(weight.shape))
+    save_graphs(vae, tmp_path)
+    assert max(validate.check(vae, tmp_path).values()) <= 1e-5
+
+
 def test_control_flow_is_refused():
     x = keras.Input((4, 2))
     h = keras.layers.GRU(3, reset_after=False, unroll=False)(x)
