@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
 from export.convolution import FEW, transpose_few
+from export.runtime.sessions import onnxruntime
 
 INPUTS, OUTPUTS, KERNELS, SIZE, BATCH, ROUNDS = (8, 32, 128), (1, 3, 6, 8), (3, 5), 28, 16, 30
 

@@ -68,8 +68,8 @@ class Contender:
     def environment(self):
         """All variables of the process."""
         limits = dict.fromkeys(POOLS, str(self.threads))
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", STARTED: str(time.time())}
-        return os.environ | quiet | limits | self.env
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "ORT_DISABLE_TELEMETRY": "1"}
+        return os.environ | quiet | {STARTED: str(time.time())} | limits | self.env
 
 
 @dataclass(frozen=True)

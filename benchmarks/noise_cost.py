@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+
+from export.runtime.sessions import onnxruntime
 
 
 def session(path, threads):

@@ -17,11 +17,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-import onnxruntime
-
 from export.runtime import OnnxVAE
 from export.runtime.pool import cores, in_order
 from export.runtime.sampler import draw
+from export.runtime.sessions import onnxruntime
 
 THREADS, WORKERS, CHUNKS = (1, 2), (1, 2, 3, 4), (32, 64, 128, 256, 512)
 SMALL = (1, 64)

@@ -154,10 +154,11 @@ def change(bundle, **values):
     path.write_text(json.dumps(json.loads(path.read_bytes()) | values))
 
 
+FOREIGN = {"class_name": "Bernoulli", "config": {"scale": 1}, "support": "0 and 1"}
 DAMAGED = {
     "scorer": (lambda b: (b / "scorer.onnx").write_bytes(b"cut"), "cut short or changed"),
     "manifest": (lambda b: (b / "manifest.json").write_text("{"), "cut short or changed"),
-    "likelihood": (lambda b: change(b, likelihood={"config": {}}), "does not describe a likelihoo"),
+    "likelihood": (lambda b: change(b, likelihood=FOREIGN), "does not describe a likelihoo"),
     "no training data": (lambda b: change(b, metrics={}), "give --data"),
 }
 

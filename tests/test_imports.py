@@ -75,6 +75,35 @@ def test_what_reads_arguments_loads_no_training_library(module):
     assert run_python(code, *libraries, "matplotlib", "sklearn", "scipy") == ""
 
 
+FETCHES = {"benchmarks/contenders/first_image.py"}  # the harness sets what export would set
+
+
+def test_onnxruntime_is_imported_after_export_alone():
+    """It phones home, unless a variable that `export` sets says otherwise before."""
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        held = "import onnxruntime" in path.read_text().replace("sessions import onnxruntime", "")
+        assert held == (path.relative_to(ROOT).as_posix() in FETCHES), path
+
+
+def test_nothing_is_left_in_the_home(tmp_path, monkeypatch):
+    """onnxruntime's telemetry writes an id and a data base there, and looks for a host."""
+    bundle, home = tmp_path / "bundle", tmp_path / "home"
+    keras_vae.VAE.from_architecture("mlp", (4,), 2, hidden=()).export(bundle)
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    code = "import sys\nfrom export.runtime import OnnxVAE\nOnnxVAE(sys.argv[1]).sample(3)"
+    run_python(code, str(bundle))
+    assert not list(home.rglob("*"))
+
+
+@pytest.mark.parametrize("given", ["0", "1"])
+def test_who_allows_telemetry_is_obeyed(monkeypatch, given):
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", given)
+    code = "import os, export\nprint(os.environ['ORT_DISABLE_TELEMETRY'])"
+    assert run_python(code) == given
+
+
 def test_every_public_name_is_there():
     code = "from keras_vae import *\nprint(*dir())"
     assert set(keras_vae.__all__) <= set(run_python(code).split())

@@ -4,11 +4,11 @@
 """
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.contenders.sample_clock import LATENT_DIM, options, report
 from export.runtime import OnnxVAE
 from export.runtime.pool import cores
+from export.runtime.sessions import onnxruntime
 
 
 def main():

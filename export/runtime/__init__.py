@@ -5,6 +5,10 @@ This folder imports nothing of its own project, so it can be copied beside a bun
     python -m export.runtime BUNDLE --count 64 --seed 0 --out samples.png
 """
 
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before onnxruntime, which phones home
+
 from .manifest import FORMAT, FORMAT_VERSION, METADATA
 from .pictures import grid, write
 from .vae import OnnxVAE

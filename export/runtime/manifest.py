@@ -1,14 +1,22 @@
 """manifest.json: what a bundle says of itself."""
 
 import json
+import math
+import reprlib
+import stat
+from pathlib import Path
+
+from . import schema
 
 FORMAT = "keras-vae"
 FORMAT_VERSION = 1
 METADATA = "keras_vae"  # the key by which each ONNX file says what it is
+BYTES, VALUES = 2**24, 2**26  # at most: of a manifest, and in one example
+SCHEMA = json.loads(Path(__file__).with_name("manifest.schema.json").read_bytes())
 
 
 def read(folder):
-    """Returns what the manifest of the bundle `folder` holds.
+    """Returns what the manifest of the bundle `folder` holds; manifest.schema.json describes it.
 
     Raises:
         ValueError: the folder is missing, is no bundle, or its manifest is damaged or of another
@@ -16,7 +24,6 @@ def read(folder):
 
     Example:
 
-    >>> from pathlib import Path
     >>> read(Path("nowhere"))
     Traceback (most recent call last):
     ValueError: nowhere is not a folder: give the folder that python -m export wrote
@@ -26,27 +33,39 @@ def read(folder):
         raise ValueError(f"{folder} is not a folder: give the folder that python -m export wrote")
     if not path.is_file():
         raise ValueError(f"{folder} is not a keras-vae bundle: it holds no manifest.json")
+    manifest = about(path, read_bytes(path, BYTES))
     try:
-        manifest = json.loads(read_bytes(path))
+        schema.check(manifest, SCHEMA)
+        if math.prod(manifest["input_shape"]) > VALUES:
+            raise ValueError(f"input_shape is {manifest['input_shape']}, more than {VALUES} values")
     except ValueError as error:
         raise ValueError(f"{path} was cut short or changed: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ValueError(f"{path} does not describe a keras-vae bundle")
-    check_version(path, manifest)
-    for name, fits in FIELDS.items():
-        if not fits(manifest.get(name)):
-            raise ValueError(f"{path} was cut short or changed: {name} is {manifest.get(name)!r}")
     return manifest
 
 
-def check_version(path, about):
-    """Refuses a file that says that it has another format version."""
-    version = about.get("format_version")
+def about(path, data):
+    """Returns what a file says of itself, after a look at its format and its version.
+
+    Args:
+        path: the file, for the message.
+        data: JSON: a manifest, or the metadata of an ONNX file.
+
+    Raises:
+        ValueError: it is no JSON, or of another format or version.
+    """
+    try:
+        told = schema.parsed(data)
+    except ValueError as error:
+        raise ValueError(f"{path} was cut short or changed: {error}") from error
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        raise ValueError(f"{path} does not describe a keras-vae bundle")
+    version = told.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
-            f"{path} has format version {version}, and this program reads version "
+            f"{path} has format version {reprlib.repr(version)}, and this program reads version "
             f"{FORMAT_VERSION}: use the keras-vae that wrote it, or a newer one"
         )
+    return told
 
 
 def file_name(manifest, stem, precision):
@@ -69,23 +88,16 @@ def file_name(manifest, stem, precision):
     return f"{stem}.onnx" if precision == "float32" else f"{stem}.{precision}.onnx"
 
 
-def read_bytes(path):
-    """Returns the bytes of a file, or raises a ValueError if it cannot be read."""
+def read_bytes(path, most):
+    """Returns the bytes of a file, of a longer one `most` + 1.
+
+    Raises:
+        ValueError: it cannot be read, or is a folder, or a pipe, which might never end.
+    """
     try:
-        return path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError(f"{path} is not a file: copy or export it again")
+        with path.open("rb") as file:
+            return file.read(most + 1)
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _is_size(value):
-    return type(value) is int and value >= 1
-
-
-FIELDS = {
-    "input_shape": lambda value: isinstance(value, list) and value and all(map(_is_size, value)),
-    "latent_dim": _is_size,
-    "num_classes": lambda value: value is None or _is_size(value),
-    "files": lambda value: (
-        isinstance(value, dict) and all(isinstance(f, dict) for f in value.values())
-    ),
-}

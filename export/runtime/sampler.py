@@ -39,14 +39,15 @@ def check_known_answer(session, known, path):
     try:
         seed, first, count = (int(known[name]) for name in ("seed", "first", "count"))
         want, tolerance = np.array(known["z"], np.float32), float(known["tolerance"])
-        label = {"label": 0} if any(i.name == "label" for i in session.get_inputs()) else {}
+        label = {"label": 0} if "label" in session.inputs else {}
         got, _ = _run(session, seed, first, count, temperature=1.0, **label)  # z is of any label
         gap = np.abs(got - want.reshape(got.shape)).max()
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path}: known_answer was cut short or changed: {error}") from error
     if not gap <= tolerance:
+        providers = ", ".join(session.opened.get_providers())
         raise ValueError(
-            f"onnxruntime {onnxruntime.__version__} with {', '.join(session.get_providers())} "
+            f"onnxruntime {onnxruntime.__version__} with {providers} "
             f"draws other samples than those of {path} (z differs by {gap:.2g}, at most "
             f"{tolerance:g} is allowed): use another version of onnxruntime or another provider"
         )

@@ -1,12 +1,13 @@
 """An ONNX file of a bundle as an onnxruntime session."""
 
 import hashlib
-import json
+import textwrap
 
+import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state
 
-from .manifest import METADATA, check_version, read_bytes
+from . import graphs, manifest
 
 CPU = "CPUExecutionProvider"
 ERRORS = tuple(
@@ -16,37 +17,76 @@ ERRORS = tuple(
 )
 
 
+class Session:
+    """An ONNX file, opened: it computes float32, in the shapes that the manifest says.
+
+    Args:
+        path: the file.
+        opened: onnxruntime's session of it.
+        shapes: the shape of one example of each output, and of inputs, by name.
+
+    Raises:
+        ValueError: the file says that it has other inputs or outputs.
+    """
+
+    def __init__(self, path, opened, shapes):
+        self.path, self.opened, self.shapes = path, opened, shapes
+        self.inputs = {value.name for value in opened.get_inputs()}
+        found = {value.name: value for value in opened.get_inputs() + opened.get_outputs()}
+        for name, shape in shapes.items():
+            held = found[name].shape if name in found else None
+            if held is None or tuple(held[1:]) != shape or not held:
+                raise ValueError(f"{path} has {name} of {held}, the manifest says {shape}")
+            if found[name].type != "tensor(float)":
+                raise ValueError(f"{path} has {name} of {found[name].type}, not of float32")
+
+    def run(self, names, feeds):
+        """Returns the outputs of these names: float32, an example for each that was asked for.
+
+        Raises:
+            ValueError: onnxruntime cannot compute them, or what comes is not what was declared.
+        """
+        try:
+            outputs = self.opened.run(names, feeds)
+        except ERRORS as error:
+            raise ValueError(f"{self.path} cannot be computed: {_line(error)}") from error
+        count = int(feeds["count"]) if "count" in feeds else len(next(iter(feeds.values())))
+        for name, output in zip(names, outputs, strict=True):
+            want, got = (count, *self.shapes[name]), np.shape(output)
+            if got != want or output.dtype != np.float32:
+                raise ValueError(f"{self.path} computes {name} of shape {got}, not {want}")
+        return outputs
+
+
 def load(path, entry, providers, shapes):
-    """Returns the session of an ONNX file, after checking that it is the right file.
+    """Returns the `Session` of an ONNX file, after checking that it is the right file.
 
     Args:
         path: the file.
         entry: what the manifest says of it: `sha256`, `bytes`.
         providers: onnxruntime's execution providers.
-        shapes: the shape of one example by name, for the inputs and outputs that are to be checked.
+        shapes: the shape of one example by name, for the inputs and outputs that are used.
 
     Raises:
         ValueError: the file is missing, damaged, foreign, or of another model.
     """
-    data = read_bytes(path)
+    size = entry.get("bytes", 0)
+    data = manifest.read_bytes(path, size)
     if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
         raise ValueError(
-            f"{path} is not the file that the manifest describes ({len(data)} bytes, expected "
-            f"{entry.get('bytes')}): it was cut short or changed; copy or export it again"
+            f"{path} is not the file that the manifest describes, of {size} bytes: it was cut "
+            "short or changed; copy or export it again"
         )
     try:
-        session = onnxruntime.InferenceSession(data, _options(providers), providers=providers)
-    except ERRORS as error:
-        raise ValueError(f"{path} cannot be loaded: {' '.join(str(error).split())}") from error
-    about = session.get_modelmeta().custom_metadata_map.get(METADATA)
+        graphs.check(data)
+        opened = onnxruntime.InferenceSession(data, _options(providers), providers=providers)
+        about = opened.get_modelmeta().custom_metadata_map.get(manifest.METADATA)
+    except (ValueError, *ERRORS) as error:
+        raise ValueError(f"{path} cannot be loaded: {_line(error)}") from error
     if about is None:
         raise ValueError(f"{path} was not written by keras-vae: export the model again")
-    check_version(path, json.loads(about))
-    found = {value.name: value.shape for value in session.get_inputs() + session.get_outputs()}
-    for name, shape in shapes.items():
-        if name not in found or tuple(found[name][1:]) != shape:
-            raise ValueError(f"{path} has {name} of {found.get(name)}, the manifest says {shape}")
-    return session
+    manifest.about(path, about)
+    return Session(path, opened, shapes)
 
 
 def on_cpu(providers):
@@ -57,6 +97,11 @@ def on_cpu(providers):
 def _options(providers):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # as it was checked
     if on_cpu(providers):
         options.intra_op_num_threads = 1  # the workers are the threads: benchmarks/sampling.py
     return options
+
+
+def _line(error):
+    return textwrap.shorten(str(error), 500, placeholder=" ...")

@@ -13,6 +13,8 @@ from .pool import cores, in_order
 
 CHUNK, CHUNK_VALUES = 1024, 2**17  # examples and their numbers, at once: benchmarks/sampling.py
 SCORED = 16  # examples scored at once, each by all its draws
+POSTERIOR = ["z_mean", "z_log_var"]
+SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
 WORTH = 0.003  # seconds: two threads were slower at 1.4 ms of work, and faster at 4.4
 
 
@@ -111,7 +113,7 @@ class OnnxVAE:
             ValueError: `x` has another shape, holds no numbers, or a NaN.
         """
         x = checked_rows("x", x, self.input_shape)
-        return self._run(self._encoder, len(x), lambda rows: {"x": x[rows]})[:2]
+        return self._run(self._encoder, POSTERIOR, len(x), lambda rows: {"x": x[rows]})
 
     def decode(self, z, label=None):
         """Returns x_hat, the mean of p(x|z): (B, *input_shape), float32.
@@ -125,7 +127,7 @@ class OnnxVAE:
         """
         z = checked_rows("z", z, (self.latent_dim,))
         given = {"z": z, **checked_label(label, self.num_classes, len(z))}
-        return self._run(self._decoder, len(z), lambda rows: _rows(given, rows))[0]
+        return self._run(self._decoder, ["x_hat"], len(z), lambda rows: _rows(given, rows))[0]
 
     def score(self, x, num_samples=100, seed=0, first=0, label=None):
         """How well the model explains each example, from `num_samples` draws of z each.
@@ -155,9 +157,8 @@ class OnnxVAE:
             scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
             return _rows(given, rows) | scalars
 
-        scored = self._run(self._scorer, len(x), feeds, self._share(len(x), most=SCORED))
-        names = [output.name for output in self._scorer.get_outputs()]
-        scores = dict(zip(names, scored, strict=True))
+        scored = self._run(self._scorer, SCORES, len(x), feeds, self._share(len(x), most=SCORED))
+        scores = dict(zip(SCORES, scored, strict=True))
         outside = np.isneginf(scores["log_likelihood"])
         if outside.any():
             raise ValueError(
@@ -174,22 +175,23 @@ class OnnxVAE:
 
     @cached_property
     def _encoder(self):
-        return self._session("encoder", x=self.input_shape)
+        posterior = dict.fromkeys(POSTERIOR, (self.latent_dim,))
+        return self._session("encoder", x=self.input_shape, **posterior)
 
     @cached_property
     def _decoder(self):
-        return self._session("decoder", z=(self.latent_dim,))
+        return self._session("decoder", z=(self.latent_dim,), x_hat=self.input_shape)
 
     @cached_property
     def _sampler(self):
-        session = self._session("sampler", z=(self.latent_dim,))
+        session = self._session("sampler", z=(self.latent_dim,), x_hat=self.input_shape)
         if "known_answer" in self.manifest:
             sampler.check_known_answer(session, self.manifest["known_answer"], self.path)
         return session
 
     @cached_property
     def _scorer(self):
-        return self._session("scorer", x=self.input_shape)
+        return self._session("scorer", x=self.input_shape, **dict.fromkeys(SCORES, ()))
 
     def file(self, stem):
         """The name of the file that is used of `"encoder"`, `"decoder"`, and so on."""
@@ -219,12 +221,11 @@ class OnnxVAE:
             self._long = count
         return result
 
-    def _run(self, session, count, feeds, size=None):
-        """Runs a session on `feeds(rows)`, chunk by chunk, and returns its whole outputs."""
-        outputs = session.get_outputs()
-        results = [np.empty((count, *output.shape[1:]), np.float32) for output in outputs]
+    def _run(self, session, names, count, feeds, size=None):
+        """Runs a session on `feeds(rows)`, chunk by chunk, and returns the whole outputs."""
+        results = [np.empty((count, *session.shapes[name]), np.float32) for name in names]
         chunks = list(self._chunks(count, size))
-        values = in_order(lambda rows: session.run(None, feeds(rows)), chunks, self._workers)
+        values = in_order(lambda rows: session.run(names, feeds(rows)), chunks, self._workers)
         for rows, chunk in zip(chunks, values, strict=True):
             for result, value in zip(results, chunk, strict=True):
                 result[rows] = value
