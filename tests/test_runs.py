@@ -94,6 +94,11 @@ DAMAGED = {
     "no way of binarizing": {"data": "digits"},
     "no data": {"binarize": None},
     "a manifest without metrics": {"format": "keras-vae", "metrics": None},
+    "nested deeply": '{"metrics": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    **{
+        f"{name} is {value}": {**settings(), name: value, "metrics": {**settings(), name: value}}
+        for name, value in [("data", ["digits"]), ("data", 7), ("binarize", []), ("data_dir", 7)]
+    },
 }
 
 
@@ -104,6 +109,11 @@ def test_settings_that_are_damaged_are_asked_for(make_vae, folder, name, damaged
     with pytest.raises(ValueError, match=r"is not what train wrote, or .* give --data"):
         load_test_set(make_vae(), runs.find(path))
     assert load_test_set(make_vae(), runs.find(path), data="digits").binarization == "none"
+
+
+def test_a_bundle_names_no_folder_of_this_machine(folder):
+    told = settings("static") | {"data_dir": "/home/me"}
+    assert runs.find(folder("manifest.json", {"metrics": told})).settings().data_dir is None
 
 
 def test_a_bundle_of_data_by_a_path_asks_for_them(make_vae, folder):

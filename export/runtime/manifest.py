@@ -37,7 +37,7 @@ def read(folder):
     try:
         schema.check(manifest, SCHEMA)
         if math.prod(manifest["input_shape"]) > VALUES:
-            raise ValueError(f"input_shape is {manifest['input_shape']}, more than {VALUES} values")
+            raise ValueError(f"input_shape is {manifest['input_shape']}, of more than 2^26 values")
     except ValueError as error:
         raise ValueError(f"{path} was cut short or changed: {error}") from error
     return manifest

@@ -79,7 +79,8 @@ def load(path, entry, providers, shapes):
         )
     try:
         graphs.check(data)
-        opened = onnxruntime.InferenceSession(data, _options(providers), providers=providers)
+        options, fall_back = _options(providers), not on_cpu(providers)  # which it prints
+        opened = onnxruntime.InferenceSession(data, options, providers, enable_fallback=fall_back)
         about = opened.get_modelmeta().custom_metadata_map.get(manifest.METADATA)
     except (ValueError, *ERRORS) as error:
         raise ValueError(f"{path} cannot be loaded: {_line(error)}") from error
@@ -96,7 +97,7 @@ def on_cpu(providers):
 
 def _options(providers):
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # an error is raised, so it need not be printed too
     options.add_session_config_entry("session.load_model_format", "ONNX")  # as it was checked
     if on_cpu(providers):
         options.intra_op_num_threads = 1  # the workers are the threads: benchmarks/sampling.py

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from keras_vae.names import DATASETS
 
+WAYS = (None, "dynamic", "static")  # of binarizing
+
 
 class Settings(NamedTuple):
     """How the data of the training were made."""
@@ -85,7 +87,7 @@ class Run:
             told = self._read()
             data, binarize, test = Path(told["data"]).name, told["binarize"], {**told["test"]}
             digest = told["model_sha256"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             name = type(error).__name__
             raise ValueError(f"{self.metrics}, which is not what train wrote ({name})") from error
         if digest != self._digest():
@@ -132,12 +134,15 @@ class Bundle:
     def settings(self):
         """The `Settings` of the training, if its data have a name: a bundle keeps no path."""
         settings = _settings(lambda: json.loads(self.manifest.read_bytes())["metrics"])
-        return settings if settings and settings.data in DATASETS else None
+        named = settings and settings.data in DATASETS
+        return settings._replace(data_dir=None) if named else None
 
 
 def _settings(read):
     try:
         told = read()
-        return Settings(told["data"], told.get("data_dir"), told["binarize"])
-    except (OSError, ValueError, KeyError, TypeError):
+        settings = Settings(told["data"], told.get("data_dir"), told["binarize"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # JSON may be too deep
         return None
+    named = isinstance(settings.data, str) and isinstance(settings.data_dir, str | None)
+    return settings if named and settings.binarize in WAYS else None
