@@ -88,6 +88,7 @@ REPETITIONS = (
     "tests/test_in_place.py::test_what_is_computed*as a graph*",
     "tests/test_parts.py::test_a_new_objective*other1*",
     "tests/test_vae.py::test_saved_and_loaded*bernoulli*",
+    "tests/export/runtime/test_fuzzing.py::*[[]300*",
     "tests/export/test_bundle.py::test_failure_at_any_step*error[12]*",
     "tests/export/test_convert.py::test_reduced_precision*[[]float16*",
     "tests/export/test_full_normal.py::*[[]vamp*",
