@@ -188,6 +188,14 @@ def test_the_manifest_tells_every_likelihood_of_discrete_data(name):
     assert entries[0] == entries[1]
 
 
+@pytest.mark.parametrize("config", [{"scale": "a" * 5000}, {"a": [0] * 1000}, {"levels": [1]}])
+def test_a_likelihood_that_cannot_be_made_is_refused_in_one_line(config):
+    about = {"class_name": "Normal", "config": config}
+    with pytest.raises(ValueError, match=r"^the manifest was cut .* likelihood \(.*\)$") as refused:
+        evaluation.likelihood_of(SimpleNamespace(manifest={"likelihood": about}))
+    assert len(str(refused.value)) < 400
+
+
 def test_a_likelihood_of_the_users_own_has_no_bits(bundle, data):
     change(bundle, likelihood={"class_name": "Mine", "config": {}, "support": "anything"})
     given = {name: value[:3] for name, value in data[1].items() if name != "num_samples"}

@@ -1,6 +1,7 @@
 """Which data have bits per dimension: those whose numbers are discrete."""
 
 import math
+import textwrap
 
 import numpy as np
 from keras import ops
@@ -47,8 +48,9 @@ def likelihood_of(vae):
         kind = {k.__name__: k for k in LIKELIHOODS.values()}.get(described["class_name"])
         return kind and kind.from_config(described["config"])
     except (KeyError, TypeError, ValueError) as error:
+        why = textwrap.shorten(str(error), 300)  # Keras shows the whole config, on many lines
         raise ValueError(
-            f"the manifest was cut short or changed: it does not describe a likelihood ({error})"
+            f"the manifest was cut short or changed: it does not describe a likelihood ({why})"
         ) from error
 
 
