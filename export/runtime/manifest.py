@@ -95,9 +95,10 @@ def read_bytes(path, most):
         ValueError: it cannot be read, or is a folder, or a pipe, which might never end.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
             raise ValueError(f"{path} is not a file: copy or export it again")
         with path.open("rb") as file:
-            return file.read(most + 1)
+            return file.read(min(most, about.st_size) + 1)
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error

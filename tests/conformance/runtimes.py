@@ -98,7 +98,8 @@ def run(runtime, folder, timeout=TIMEOUT):
 def _finish(command, timeout):
     """Runs a command to its end, and ends whatever it started."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, **pipes, text=True, start_new_session=True)
+    env = {"ORT_DISABLE_TELEMETRY": "1"} | os.environ
+    process = subprocess.Popen(command, **pipes, env=env, text=True, start_new_session=True)
     try:
         out, err = process.communicate(timeout=timeout)
     finally:
