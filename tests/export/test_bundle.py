@@ -106,6 +106,15 @@ def test_picture_is_of_64_samples(exported):
     assert Image.open(exported / "samples.png").size == (530, 530)
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": 1, "a": 2}', "null"])
+def test_a_bundle_with_a_damaged_manifest_is_not_replaced(mlp, bundle, contents, text):
+    (bundle / "manifest.json").write_text(text)
+    before = contents(bundle)
+    with pytest.raises(ValueError, match=r"^cannot replace what stands there: [^\n]*$"):
+        mlp.export(bundle)
+    assert contents(bundle) == before
+
+
 def test_replaces_an_earlier_bundle(mlp, bundle):
     mlp.export(bundle)
     assert (
