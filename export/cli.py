@@ -12,6 +12,7 @@ from export import report, runtime
 from keras_vae.cli import FAILED, Parser, fail, status_of
 from keras_vae.commands.runs import Run
 from keras_vae.names import DATASETS, PRECISIONS, listed
+from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
 
 
@@ -19,7 +20,8 @@ def main(arguments=None):
     """Runs the command line and returns its exit status.
 
     0: the bundle is written. 1: a file differs from the Keras model, or one of lower precision
-    costs more than the budget, and nothing is written.
+    costs more than the budget, and nothing is written; or the bundle is written and the standard
+    output failed.
     2: the model cannot be read or exported, or the folder cannot be written. For 1 and 2 one
     line on stderr says why, and what stood in the folder before still stands there.
 
@@ -28,6 +30,10 @@ def main(arguments=None):
     >>> main(["missing.keras", "--out", "bundle"])
     2
     """
+    return patiently(_main, arguments)
+
+
+def _main(arguments):
     return status_of(_run, _parser().parse_args(arguments), left="; nothing is written")
 
 

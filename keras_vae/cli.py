@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keras_vae import names
 from keras_vae.names import listed
+from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -117,7 +118,15 @@ def parser():
 
 
 def main(arguments=None):
-    """Runs one command and returns its exit status: 2 for bad input, 1 if training diverged."""
+    """Runs one command and returns its exit status.
+
+    0: it is done. 1: training diverged, or all is done and the standard output failed; a reader
+    that went away is no failure. 2: bad input. 130: Ctrl-C.
+    """
+    return patiently(_main, arguments)
+
+
+def _main(arguments):
     options = vars(parser().parse_args(arguments))
     return status_of(run, options.pop("command"), options)
 

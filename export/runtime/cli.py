@@ -9,6 +9,7 @@ from pathlib import Path
 import onnxruntime
 
 from . import pictures, sessions
+from .output import patiently
 from .resumable import partial, resumable
 from .vae import OnnxVAE
 
@@ -16,14 +17,19 @@ from .vae import OnnxVAE
 def main(arguments=None):
     """Runs the command line and returns its exit status.
 
-    0: the file is written. 2: one line on stderr says what is wrong. 130: it was interrupted. An
-    array that was interrupted, or whose process was killed, is continued by the same command.
+    0: the file is written. 1: it is written, and the standard output failed. 2: one line on stderr
+    says what is wrong. 130: it was interrupted. An array that was interrupted, or whose process was
+    killed, is continued by the same command.
 
     Example:
 
     >>> main(["nowhere", "--out", "samples.png"])
     2
     """
+    return patiently(_main, arguments)
+
+
+def _main(arguments):
     started = time.perf_counter()
     options = _parser().parse_args(arguments)
     out = Path(options.out)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import reprlib
 import stat
 from pathlib import Path
@@ -29,7 +30,7 @@ def read(folder):
     ValueError: nowhere is not a folder: give the folder that python -m export wrote
     """
     path = folder / "manifest.json"
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # nor is what has too long a name
         raise ValueError(f"{folder} is not a folder: give the folder that python -m export wrote")
     if not path.is_file():
         raise ValueError(f"{folder} is not a keras-vae bundle: it holds no manifest.json")
