@@ -1,5 +1,6 @@
 """`.npz` and `.npy` files. Nothing is ever unpickled."""
 
+import os
 import tokenize
 import zipfile
 import zlib
@@ -53,6 +54,8 @@ def read_npy(path):
 
 def check_readable(path):
     """Raises a ValueError unless `path` is a file that holds something; returns its first bytes."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device might never end
+        raise ValueError(f"{path} must be a regular file, got a folder, a pipe or a device")
     try:
         with open(path, "rb") as file:
             start = file.read(8)
