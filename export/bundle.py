@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import tempfile
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import keras
@@ -11,6 +9,7 @@ import onnx
 
 from export import card, convert, quantize, runtime, sampler, scorer, validate, variants
 from export import manifest as manifests
+from keras_vae.folders import atomic_folder, output_folder
 from keras_vae.plotting import gallery
 
 GRAPHS = {
@@ -36,8 +35,9 @@ def write(
 ):
     """Exports a VAE into the folder `path`, after checking that it agrees with Keras.
 
-    Everything is written into a temporary folder beside `path` and checked there; then the two
-    change places. If anything fails, what stood at `path` before still stands there.
+    Everything is written into a hidden folder beside `path` and checked there; then the two change
+    places in one step. If anything fails, or the process is killed, what stood at `path` before
+    still stands there.
 
     Args:
         vae: a `keras_vae.VAE`; one trained in mixed precision is exported in float32.
@@ -53,8 +53,8 @@ def write(
 
     Raises:
         ValidationError: a file differs from the Keras model, or a variant costs too much.
-        ValueError: `path` holds something else than a bundle, the model cannot be exported, or
-            another argument is wrong.
+        ValueError: `path` holds something else than a bundle, another run is writing it, the model
+            cannot be exported, or another argument is wrong.
         OSError: the folder cannot be written, or the disk is full.
 
     Example:
@@ -71,8 +71,9 @@ def write(
     path = Path(path).resolve()
     _check_target(path)
     trial = variants.Trial(vae, precision, x, budget, data, label)
-    with _replacing(path) as folder:
+    with output_folder(path.parent), atomic_folder(path) as folder:
         _fill(folder, convert.float32(vae), tolerance, metrics, trial, say)
+        _check_target(path)  # what came into it meanwhile
 
 
 def _check_backend():
@@ -162,32 +163,3 @@ def _own(path):
     except ValueError as error:
         raise ValueError(f"cannot replace what stands there: {error}") from error
     return {name for name in files if (path / name).is_file()}
-
-
-@contextmanager
-def _replacing(path):
-    """Yields a temporary folder beside `path` that takes its place if all goes well."""
-    missing = [folder for folder in path.parents if not folder.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
-            new, old = Path(temporary, "new"), Path(temporary, "old")
-            new.mkdir()  # with the mode of the umask; the temporary folder itself is private
-            yield new
-            _swap(new, path, old)
-    except BaseException:
-        with suppress(OSError):
-            for folder in missing:
-                folder.rmdir()
-        raise
-
-
-def _swap(new, path, old):
-    try:
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise

@@ -1,27 +1,41 @@
-"""Files written whole or not at all, and the folders for them."""
+"""Files written whole or not at all, also if the process is killed.
+
+What is not whole yet stands in a hidden folder beside its place, with a lock that ends when its
+process does. So the next run tells what a killed one left from what a living one is writing.
+
+`keras_vae/files.py` and `export/runtime/files.py` are one text: the runtime works alone.
+"""
 
 import errno
+import hashlib
 import os
-import tempfile
-import uuid
-from contextlib import contextmanager, suppress
+import shutil
+import stat
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # such a system cannot tell two runs at once apart
+    fcntl = None
+
+LONGEST = 255  # bytes of a name
 
 
 @contextmanager
 def atomic_write(path):
-    """Yields a temporary path beside `path` that takes its place if the block succeeds.
+    """Yields a temporary path that takes the place of `path` if the block succeeds.
 
-    If the block raises, the temporary file is removed, the file that stood at `path` stays as it
-    was, and the exception goes on unchanged.
+    If the block raises or the process is killed, what stood at `path` stays as it was.
 
     Args:
-        path: the file to write. The temporary one has the same suffix and folder, so the last
-            step is a rename inside one file system. It does not exist yet: the block creates it.
+        path: the file to write; where it is a link, the file that it leads to. The temporary one
+            has the same suffix and file system. It does not exist yet: the block creates it.
 
     Raises:
         FileExistsError: `path` is there and is no regular file (a folder, a device).
-        OSError: the folder is missing, cannot be written, or is full.
+        ValueError: another run is writing `path`, or what stands in the way is not ours.
+        OSError: the folder is missing, cannot be written, or is full, or the name is too long.
 
     Example:
 
@@ -32,33 +46,128 @@ def atomic_write(path):
     >>> target.read_text()
     '112.5'
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise FileExistsError(errno.EEXIST, "Exists and is not a regular file", str(path))
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    path = checked(path)
+    with staged(hidden(path, "writing"), path) as stage:
+        new = stage / f"new{path.suffix[:50]}"
+        yield new
+        sync(new)
+        os.replace(new, path)
+
+
+def checked(path):
+    """Returns the place that `path` leads to, once it is known that a file can stand there.
+
+    Raises:
+        FileExistsError: `path` is there and is no regular file.
+        OSError: the name is too long.
+    """
+    path = Path(os.path.realpath(path))
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FileExistsError(errno.EEXIST, "Exists and is not a regular file", str(path))
+    return path
+
+
+def hidden(path, ending):
+    """The hidden folder beside the place that `path` leads to, for what is not whole yet."""
+    path = Path(os.path.realpath(path))
+    name = f".{path.name}.{ending}"
+    if len(os.fsencode(name)) > LONGEST:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.{ending}"
+    return path.with_name(name)
 
 
 @contextmanager
-def output_folder(path):
-    """Makes the folder, and takes it away again if nothing was written into it.
+def staged(stage, path, settle=lambda stage: None):
+    """Yields the empty hidden folder `stage`, which no other run uses, and removes it at the end.
 
-    Fails before the work begins if the folder cannot be written.
+    Args:
+        stage: the folder; what a killed run left in it is removed first.
+        path: what is being written, for messages.
+        settle: called with `stage` before anything is removed from it: takes out what must stay.
     """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
+    with locked(stage, path):
+        settle(stage)
+        _empty(stage)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path):
-                pass
-        except OSError as error:
-            raise ValueError(f"cannot write into {path}: {error.strerror}") from error
-        yield
-    finally:
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
+            yield stage
+        finally:
+            settle(stage)
+            remove(stage)
+
+
+@contextmanager
+def locked(folder, path):
+    """Makes and yields a hidden folder, with a lock on it that ends when this process does.
+
+    Raises:
+        ValueError: another run has the lock, or what stands in the way is not ours.
+    """
+    _make(folder, path)
+    lock = regular(folder / "lock", path)
+    busy = ValueError(f"another run is writing {path}: wait for it, or choose another name")
+    try:
+        opened = nullcontext() if fcntl is None else lock.open("ab")
+    except FileNotFoundError:  # a run that just ended removed the folder
+        raise busy from None
+    with opened as file:
+        if file and not _take(file, lock):
+            raise busy
+        yield folder
+
+
+def _take(file, lock):
+    """Whether no other run has the lock; a file system without locks cannot tell."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat())
+
+
+def _make(folder, path):
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        found = folder.lstat()  # a link, or a folder that others can change, is not written into
+        ours = getattr(os, "geteuid", lambda: found.st_uid)() == found.st_uid
+        if not (stat.S_ISDIR(found.st_mode) and ours):
+            raise _in_the_way(folder, path) from None
+
+
+def regular(file, path):
+    """Returns `file`, one inside a hidden folder, if it is regular or not there.
+
+    Raises:
+        ValueError: it is a link, a folder, or something else that no run puts there.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(file.lstat().st_mode):
+            raise _in_the_way(file, path)
+    return file
+
+
+def _in_the_way(place, path):
+    return ValueError(f"cannot write {path}: {place} is in the way: remove it, and run this again")
+
+
+def sync(file):
+    """Waits until a file is on the disk, so that it is whole wherever its name is."""
+    with file.open("r+b") as stream:
+        os.fsync(stream.fileno())
+
+
+def _empty(folder):
+    for entry in os.scandir(folder):
+        if entry.name != "lock":
+            shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
+
+
+def remove(folder):
+    """Removes a folder that is locked, as far as it can; the lock last."""
+    with suppress(OSError):
+        _empty(folder)
+        (folder / "lock").unlink(missing_ok=True)
+        folder.rmdir()

@@ -119,6 +119,29 @@ def test_plot_draws_the_traversal_and_the_manifold(run):
     assert names(run) == RUN_FILES | {"traversal.png", "manifold.png"}
 
 
+def test_train_over_a_run_removes_what_told_of_the_model_before(tmp_path, capsys):
+    (tmp_path / "onnx").mkdir()
+    for name in ("model.keras", "evaluation.json", "manifold.png", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    assert main(["train", "--epochs", "1", "--out", str(tmp_path)]) == 0
+    assert names(tmp_path) == RUN_FILES | {"onnx", "notes.txt"}
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "removed what told of the model before: evaluation.json, manifold.png"
+
+
+@pytest.mark.parametrize(
+    ("command", "suffix"), [(["sample"], ".npy"), (["evaluate", "--num-samples", "2"], ".json")]
+)
+def test_a_name_that_is_too_long_is_refused_before_the_work(
+    run, tmp_path, monkeypatch, capsys, command, suffix
+):
+    for work in ("evaluation.report", "VAE.sample"):
+        monkeypatch.setattr(f"keras_vae.{work}", lambda *_, **__: pytest.fail("it began"))
+    out = str(tmp_path / ("a" * 252 + suffix))
+    refused([*command, str(run), "--out", out], "File name too long", capsys)
+    assert not names(tmp_path)
+
+
 def test_binary_data_is_drawn_dynamically_or_once(tmp_path, capsys):
     for binarize in ("dynamic", "static"):
         out = tmp_path / binarize

@@ -1,6 +1,7 @@
 """python -m export.runtime BUNDLE --count 64 --seed 0 --out samples.png: sample a bundle."""
 
 import argparse
+import os
 import sys
 import time
 from contextlib import closing
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import onnxruntime
 
-from . import pictures, sessions
+from . import files, pictures, sessions
 from .output import patiently
 from .resumable import partial, resumable
 from .vae import OnnxVAE
@@ -57,6 +58,7 @@ def _writer(out):
         raise ValueError(f"--out must end in .png or .npy, got {out}")
     if not out.parent.is_dir():
         raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
+    files.checked(out)  # before the samples are drawn
     return writers[out.suffix.lower()]
 
 
@@ -78,6 +80,8 @@ def _write_array(vae, out, count, seed, temperature, first, label):
         "onnxruntime": onnxruntime.__version__,
     }
     with resumable(out, (count, *vae.input_shape), request) as rows:
+        if rows.damaged:
+            print(f"what was written after {rows.done} samples is damaged: drawn again", flush=True)
         if rows.done:
             print(f"going on after {rows.done} of {count} samples: {out}", flush=True)
         rest = (count - rows.done, seed, temperature, first + rows.done, label)
@@ -107,7 +111,7 @@ def _tqdm():
 
 
 def _left(out):
-    if partial(out).exists():
+    if os.path.lexists(partial(out)):
         return "the same command goes on where it stopped"
     return "nothing is written"
 

@@ -1,13 +1,10 @@
 """Samples as one picture."""
 
 import math
-import os
-import uuid
-from pathlib import Path
 
 import numpy as np
 
-from . import memory
+from . import files, memory
 
 GAP = 2  # pixels between two examples
 
@@ -74,17 +71,12 @@ def write(x, path):
         path: a name that ends in .png.
 
     Raises:
-        ValueError: the data are no images, or Pillow is not installed.
+        ValueError: the data are no images, Pillow is not installed, or another run is writing.
         OSError: the folder is missing, cannot be written, or is full.
     """
-    path, picture = Path(path), _pillow().fromarray(grid(x))
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        with temporary.open("xb") as file:
-            picture.save(file, format="PNG")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    picture = _pillow().fromarray(grid(x))
+    with files.atomic_write(path) as temporary:
+        picture.save(temporary, format="PNG")
 
 
 def _zoom(shape):

@@ -1,29 +1,32 @@
 """A .npy file that is filled from its first row to its last, and survives a kill in between.
 
-While it is being filled, the folder `.NAME.partial` beside it holds the array, a record of how many
-rows are done, and a lock. The record is written after its rows, in one step. So a kill at any
-moment loses the rows since the last record, and nothing else; the next run continues there.
+While it is being filled, the folder `.NAME.partial` beside it holds the array, a record and a lock.
+The record is a line for each second: how many rows are done, and a hash of the request and of all
+these rows. A line is written after its rows. So a kill at any moment loses the rows since the last
+line, and nothing else; and the next run goes on after the last line whose rows are as they were.
 """
 
 import errno
+import functools
 import hashlib
+import io
 import json
 import math
 import os
+import re
 import shutil
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
-try:
-    import fcntl
-except ImportError:  # such a system cannot tell two runs at once apart
-    fcntl = None
+from . import files
 
-RECORD_VERSION = 1
-INTERVAL = 1.0  # seconds from one record to the next
+RECORD_VERSION = 2
+INTERVAL = 1.0  # seconds from one line of the record to the next
+BLOCK = 1 << 20  # bytes that are read at once
+LINE = re.compile(rb"(\d{1,18}) [0-9a-f]{64}\n")
+LONGEST_LINE = 84
 
 
 @contextmanager
@@ -40,7 +43,8 @@ def resumable(path, shape, request):
             starts again.
 
     Raises:
-        ValueError: another process is writing `path`, or `path` is no file.
+        FileExistsError: `path` is there and is no regular file.
+        ValueError: another process is writing `path`, or what stands in the way is not ours.
         OSError: the folder is missing, cannot be written, or has too little space.
 
     Example:
@@ -53,28 +57,28 @@ def resumable(path, shape, request):
     >>> np.load(target)
     array([0., 1., 4.], dtype=float32)
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise ValueError(f"cannot write {path}: it is there and is no file")
-    with _locked(partial(path), path) as folder:
+    path = files.checked(path)
+    with files.locked(partial(path), path) as folder:
         rows = Rows(folder, shape, request)
+        for file in (rows.file, rows.record):
+            files.regular(file, path)
         try:
             rows.open()
             yield rows
             rows.close()
             os.replace(rows.file, path)
         except BaseException as error:
-            with suppress(OSError):  # the last record is still valid
+            with suppress(OSError):  # the last line is still valid
                 rows.close()
             if isinstance(error, ValueError) or not rows.record.exists():
-                shutil.rmtree(folder, ignore_errors=True)
+                files.remove(folder)
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove(folder)
 
 
 def partial(path):
     """The hidden folder that holds an array until it is whole."""
-    return path.with_name(f".{path.name}.partial")
+    return files.hidden(path, "partial")
 
 
 class Rows:
@@ -82,38 +86,50 @@ class Rows:
 
     Attributes:
         done: how many rows are filled.
+        damaged: whether rows were filled before, or lines written, that are not as they were: they
+            are filled again.
     """
 
     def __init__(self, folder, shape, request):
-        self.file, self.record = folder / "array.npy", folder / "record.json"
-        self.done = 0
-        self._shape, self._request = shape, {**request, "shape": list(shape)}
+        self.file, self.record = folder / "array.npy", folder / "record"
+        self.done, self.damaged = 0, False
+        self._shape, self._header = shape, _header(shape)
+        about = {"version": RECORD_VERSION, "request": request, "shape": list(shape)}
+        self._hash = hashlib.sha256(json.dumps(about).encode())
+        self._first_line = self._line()
         self._stream, self._saved = None, time.monotonic()
 
     def open(self):
-        """Continues after the rows that a record tells of, or starts with none."""
-        self.done = self._recorded()
-        if not self.done:
-            self._fresh()
+        """Continues after the rows that are as the record tells, or starts with none."""
+        kept = self._check()
+        if self.done:
+            os.truncate(self.record, kept)
+        else:
+            self.record.unlink(missing_ok=True)  # first, since its rows are lost in the next line
+            self._make()
+        size = len(self._header) + self._size(self._shape[0])
         self._stream = self.file.open("r+b")
-        self._stream.seek(-self._size(self._shape[0] - self.done), os.SEEK_END)
+        self._stream.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # a full disk is noticed now, not in the middle
+            os.posix_fallocate(self._stream.fileno(), 0, size)
+        self._stream.write(self._header)
+        self._stream.seek(self._size(self.done), os.SEEK_CUR)
 
     def append(self, rows):
         """Fills the next rows."""
-        self._stream.write(
-            np.ascontiguousarray(rows, np.float32)
-        )  # a memory map would take memory for all of it
+        rows = np.ascontiguousarray(rows, np.float32)
+        self._stream.write(rows)  # a memory map would take memory for all of it
+        self._hash.update(rows)
         self.done += len(rows)
         if time.monotonic() - self._saved >= INTERVAL:
             self.save()
 
     def save(self):
-        """Writes the rows to the disk, and then the record of how many they are."""
+        """Writes the rows to the disk, and then the line that tells of them."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
-        new = self.record.with_suffix(".new")
-        new.write_text(json.dumps(self._about(self.done)))
-        os.replace(new, self.record)
+        with self.record.open("ab") as record:
+            record.write(self._line() if record.tell() else self._first_line + self._line())
         self._saved = time.monotonic()
 
     def close(self):
@@ -125,48 +141,62 @@ class Rows:
                 self.save()
         self._stream = None
 
+    def _line(self):
+        return b"%d %s\n" % (self.done, self._hash.hexdigest().encode())
+
     def _size(self, rows):
         """Bytes of so many rows."""
         return 4 * rows * math.prod(self._shape[1:])
 
-    def _recorded(self):
-        try:
-            record = json.loads(self.record.read_bytes())
-            whole = record == self._about(record["done"])
-        except (OSError, ValueError, TypeError, KeyError):  # there is none, or it is damaged
-            return 0
-        return record["done"] if whole else 0
+    def _check(self):
+        """Goes through the record up to the first line that is not true of the rows.
 
-    def _about(self, done):
-        record = {"version": RECORD_VERSION, "request": self._request, "done": done}
-        record["bytes"] = self.file.stat().st_size
-        return {**record, "sha256": hashlib.sha256(json.dumps(record).encode()).hexdigest()}
+        Returns:
+            The bytes of the lines before it; none if the first is of another request.
+        """
+        kept = 0
+        with suppress(FileNotFoundError), self.record.open("rb") as lines, self._rows() as rows:
+            for line in iter(functools.partial(lines.readline, LONGEST_LINE), b""):
+                if not self._is_true(line, rows):
+                    another_request = not kept and LINE.fullmatch(line)
+                    self.damaged = not another_request and line.endswith(b"\n")
+                    break  # with no end, it was being written
+                kept += len(line)
+        return kept
 
-    def _fresh(self):
-        self.record.unlink(missing_ok=True)  # first, since its rows are lost in the next line
+    def _is_true(self, line, rows):
+        """Whether the line is what was written after so many rows; then these are done."""
+        told = LINE.fullmatch(line)
+        done = int(told[1]) if told else -1
+        if not self.done <= done <= self._shape[0]:
+            return False
+        before = self.done, self._hash.copy()
+        left, self.done = self._size(done - self.done), done
+        while left > 0 and (block := rows.read(min(left, BLOCK))):
+            self._hash.update(block)
+            left -= len(block)
+        if line == self._line():
+            return True
+        self.done, self._hash = before
+        return False
+
+    def _rows(self):
+        rows = self.file.open("rb")
+        rows.seek(len(self._header))
+        return rows
+
+    def _make(self):
         self.file.unlink(missing_ok=True)
         size, free = self._size(self._shape[0]), shutil.disk_usage(self.file.parent).free
         if size > free:
             message = f"{size / 1e6:,.0f} MB are needed, and {free / 1e6:,.0f} MB are free"
             raise OSError(errno.ENOSPC, message)
-        np.lib.format.open_memmap(self.file, "w+", np.float32, self._shape)
-        if hasattr(os, "posix_fallocate"):  # a full disk is noticed now, not in the middle
-            with self.file.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, self.file.stat().st_size)
+        self.file.touch()
 
 
-@contextmanager
-def _locked(folder, path):
-    """Makes and yields the folder, with a lock on it that ends when this process does."""
-    folder.mkdir(exist_ok=True)
-    with ExitStack() as stack:
-        if fcntl is not None:
-            try:
-                file = stack.enter_context((folder / "lock").open("ab"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not os.path.samestat(os.fstat(file.fileno()), (folder / "lock").stat()):
-                    raise FileNotFoundError  # a run that just ended removed the folder
-            except (BlockingIOError, FileNotFoundError) as error:
-                message = f"another run is writing {path}: wait for it, or choose another name"
-                raise ValueError(message) from error
-        yield folder
+def _header(shape):
+    """The bytes before the rows, those of `np.save`."""
+    stream, descr = io.BytesIO(), np.lib.format.dtype_to_descr(np.dtype(np.float32))
+    about = {"descr": descr, "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(stream, about)
+    return stream.getvalue()

@@ -5,7 +5,8 @@ import json
 from keras_vae import evaluation, plotting
 from keras_vae.commands import runs
 from keras_vae.commands.testing import describe, load_test_set, test_metrics
-from keras_vae.files import atomic_write, output_folder
+from keras_vae.files import atomic_write, checked
+from keras_vae.folders import output_folder
 
 
 def evaluate(*, run, data, data_dir, num_samples, examples, seed, out):
@@ -22,6 +23,8 @@ def evaluate(*, run, data, data_dir, num_samples, examples, seed, out):
         return
     protocol = {"data": test.data, "binarization": test.binarization, "split": "test"}
     with output_folder(out.parent):
+        for path in (out, out.with_suffix(".png")):
+            checked(path)  # before the work
         report = evaluation.report(vae, test.x, num_samples, seed, test.label, **protocol)
         print(report)
         write_report(report, out)

@@ -4,7 +4,8 @@ import numpy as np
 
 from keras_vae import plotting
 from keras_vae.commands import runs
-from keras_vae.files import atomic_write, output_folder
+from keras_vae.files import atomic_write
+from keras_vae.folders import output_folder
 
 
 def sample(*, run, count, seed, temperature, first, label, out):
@@ -13,13 +14,12 @@ def sample(*, run, count, seed, temperature, first, label, out):
         raise ValueError(f"--out must end in .png or .npy, got {out}")
     if out.suffix == ".png" and count < 1:
         raise ValueError(f"a picture needs a count of at least 1, got {count}")
-    x_hat = runs.find(run).open().sample(count, seed, temperature, first, label=label)
-    with output_folder(out.parent):
+    with output_folder(out.parent), atomic_write(out) as path:
+        x_hat = runs.find(run).open().sample(count, seed, temperature, first, label=label)
         if out.suffix == ".png":
-            plotting.save(plotting.images(x_hat), out)
+            plotting.save(plotting.images(x_hat), path)
         else:
-            with atomic_write(out) as path:
-                np.save(path, x_hat)
+            np.save(path, x_hat)
     print(f"wrote {out}")
 
 

@@ -9,9 +9,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keras_vae.folders import finish
 from keras_vae.names import DATASETS
 
 WAYS = (None, "dynamic", "static")  # of binarizing
+DERIVED = ("evaluation.json", "evaluation.png", "traversal.png", "manifold.png")
+"""What `evaluate` and `plot` tell of a model, in its run; of another model it would be wrong."""
 
 
 class Settings(NamedTuple):
@@ -34,14 +37,20 @@ def find(path):
 class Run:
     """A folder that `train` wrote: model.keras, metrics.json, history.csv and pictures.
 
+    A `train` that was killed while its files took the place of others is finished first.
+
     Args:
         path: the folder, or its model, a `.keras` file by whatever name.
+
+    Raises:
+        ValueError: that could not be finished.
     """
 
     def __init__(self, path):
         path = Path(path)
         alone = path.is_file() or (path.suffix == ".keras" and not path.is_dir())
         self.path, self.model = (path.parent, path) if alone else (path, path / "model.keras")
+        finish(self.path, DERIVED)
         self.metrics = self.path / "metrics.json"
         self.report = self.path / "evaluation.json"
 

@@ -5,8 +5,6 @@ import dataclasses
 import inspect
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +14,7 @@ from keras_vae.commands import runs, testing
 from keras_vae.distributions.base import SupportError
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
-from keras_vae.files import output_folder
+from keras_vae.folders import atomic_files, output_folder
 from keras_vae.lookup import named
 from keras_vae.models import VAE
 from keras_vae.models.parts import checked_seed
@@ -88,12 +86,17 @@ def train(
     vae.compile(optimizer=keras.optimizers.Adam(learning_rate))
     watch = Watch(test.x[:500])
     callbacks = [watch] if kl_warmup is None else [watch, KLWarmup(kl_warmup)]
-    with output_folder(out):
+    gone = [name for name in runs.DERIVED if (out / name).is_file()]
+    with output_folder(out), atomic_files(out, runs.DERIVED) as new:
         print(f"{len(dataset.x_train)} examples of {data}, {len(test.x)} to test on", flush=True)
         history = fit(vae, x, dataset.y_train, test, epochs, batch_size, callbacks)
         source = data if data in datasets.NAMES else os.path.abspath(data)
         settings = runs.Settings(source, data_dir, binarize)
-        write_run(vae, history, watch.kl, settings, test, out)
+        metrics, names = write_run(vae, history, watch.kl, settings, test, new)
+    print(testing.describe(metrics))
+    print(f"wrote {out}/: {', '.join(names)}")
+    if gone:
+        print(f"removed what told of the model before: {', '.join(gone)}")
 
 
 class Watch(evaluation.PosteriorCollapse):
@@ -148,22 +151,17 @@ def fit(vae, x, y, test, epochs, batch_size, callbacks):
 
 
 def write_run(vae, history, kl, settings, test, out):
-    """Writes model.keras, history.csv, metrics.json and the pictures: all of them or none."""
+    """Writes model.keras, history.csv, metrics.json and the pictures; returns what they are."""
     metrics = testing.test_metrics(vae, test, seed=0)
     if not np.isfinite(metrics["elbo"]):
         raise FloatingPointError(
             f"training diverged: the test ELBO is {metrics['elbo']}. Lower --learning-rate, and "
             "look for very large values in the data"
         )
-    with tempfile.TemporaryDirectory(prefix=".", dir=out) as folder:
-        write_files(vae, history, test, Path(folder))
-        runs.Run(folder).write_metrics(settings, metrics)
-        plotting.save(plotting.kl_per_dimension(kl), Path(folder, "kl_per_dimension.png"))
-        names = sorted(path.name for path in Path(folder).iterdir())
-        for name in names:
-            os.replace(Path(folder, name), out / name)
-    print(testing.describe(metrics))
-    print(f"wrote {out}/: {', '.join(names)}")
+    write_files(vae, history, test, out)
+    runs.Run(out).write_metrics(settings, metrics)
+    plotting.save(plotting.kl_per_dimension(kl), out / "kl_per_dimension.png")
+    return metrics, sorted(path.name for path in out.iterdir())
 
 
 def write_files(vae, history, test, out):

@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from importlib.metadata import PackageNotFoundError
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ import keras_vae
 from export import bundle as bundles
 from export import canonical, validate
 from export import manifest as manifests
+from keras_vae.folders import atomic_folder
 
 FILES = [
     "README.md",
@@ -178,7 +178,7 @@ def fail(error):
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), OSError(28, "No space left"), SystemExit(1)]
 )
-@pytest.mark.parametrize("step", ["validate.check", "card.text", "runtime.write", "_swap"])
+@pytest.mark.parametrize("step", ["validate.check", "card.text", "runtime.write"])
 def test_failure_at_any_step_changes_nothing(vae, bundle, contents, monkeypatch, error, step):
     before = contents(bundle.parent)
     monkeypatch.setattr(f"export.bundle.{step}", fail(error))
@@ -189,20 +189,27 @@ def test_failure_at_any_step_changes_nothing(vae, bundle, contents, monkeypatch,
     assert contents(bundle.parent) == before
 
 
-def test_failure_while_the_folders_change_places_puts_the_old_one_back(
-    vae, bundle, contents, monkeypatch
-):
-    before, rename = contents(bundle.parent), Path.rename
+def test_a_file_that_came_meanwhile_is_kept(vae, bundle, monkeypatch):
+    text = bundles.card.text
 
-    def refuse_new(path, target):
-        if path.name == "new":
-            raise KeyboardInterrupt
-        return rename(path, target)
+    def slow(manifest):
+        (bundle / "notes.txt").write_text("mine")
+        return text(manifest)
 
-    monkeypatch.setattr(Path, "rename", refuse_new)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(bundles.card, "text", slow)
+    with pytest.raises(ValueError, match=r"the folder holds notes\.txt"):
         vae.export(bundle)
-    assert contents(bundle.parent) == before
+    assert (bundle / "notes.txt").read_text() == "mine"
+    assert os.listdir(bundle.parent) == ["bundle"]
+
+
+def test_a_second_export_at_once_is_refused_before_the_work(vae, bundle, monkeypatch):
+    with atomic_folder(bundle) as new:
+        monkeypatch.setattr(bundles, "_fill", lambda *_: pytest.fail("it began"))
+        with pytest.raises(ValueError, match=r"another run is writing .*bundle: wait for it"):
+            vae.export(bundle)
+        (new / "manifest.json").write_text("{}")
+    assert os.listdir(bundle.parent) == ["bundle"]
 
 
 def test_full_disk_changes_nothing(vae, bundle, contents, full_disk):

@@ -1,6 +1,6 @@
 """python -m export.runtime: pictures and arrays, from the command line to the file."""
 
-import json
+import re
 import shutil
 import signal
 import subprocess
@@ -54,7 +54,7 @@ def test_array(exported, onnx_vae, tmp_path, capsys, count):
 
 
 def test_array_of_a_killed_run_goes_on_and_is_that_of_an_undisturbed_one(exported, tmp_path):
-    out, record, count = tmp_path / "x.npy", tmp_path / ".x.npy.partial/record.json", 20_000
+    out, record, count = tmp_path / "x.npy", tmp_path / ".x.npy.partial/record", 20_000
 
     def command(out, interval):
         draw = [str(exported), "--count", str(count), "--out", str(out)]
@@ -66,7 +66,7 @@ def test_array_of_a_killed_run_goes_on_and_is_that_of_an_undisturbed_one(exporte
         time.sleep(0.001)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
-    done = json.loads(record.read_text())["done"]
+    done = int(record.read_text().splitlines()[-1].split()[0])
     assert 0 < done < count
     assert not out.exists()
 
@@ -174,6 +174,36 @@ def test_refusal_is_one_line(exported, tmp_path, error_line, arguments, message)
     assert status == 2
     assert message in error_line()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a" * 252 + ".png", "a" * 252 + ".npy", "folder.npy"])
+def test_a_place_for_no_file_is_refused_before_the_work(
+    exported, tmp_path, error_line, monkeypatch, name
+):
+    (tmp_path / "folder.npy").mkdir()
+    monkeypatch.setattr(cli, "OnnxVAE", lambda *_, **__: pytest.fail("it began"))
+    assert cli.main([str(exported), "--out", str(tmp_path / name)]) == 2
+    assert re.search("File name too long|Exists and is not a regular file", error_line())
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.npy"]
+
+
+def test_rows_that_were_damaged_are_drawn_again(
+    exported, onnx_vae, tmp_path, capsys, interrupted, monkeypatch
+):
+    out = tmp_path / "x.npy"
+    command = [str(exported), "--count", "4000", "--out", str(out)]
+    monkeypatch.setattr(resumable, "INTERVAL", 0)
+    assert cli.main(command) == 130
+    monkeypatch.undo()
+    with (tmp_path / ".x.npy.partial/array.npy").open("r+b") as array:
+        array.seek(128 + 4 * 64 * (onnx_vae.chunk + 1))
+        array.write(b"damage")
+    assert cli.main(command) == 0
+    damaged, going_on, _ = capsys.readouterr().out.splitlines()
+    chunk = onnx_vae.chunk
+    assert damaged == f"what was written after {chunk} samples is damaged: drawn again"
+    assert going_on.startswith(f"going on after {chunk} of 4000 samples")
+    np.testing.assert_array_equal(np.load(out), onnx_vae.sample(4000))
 
 
 def test_damaged_bundle_is_one_line_too(exported, tmp_path, error_line):

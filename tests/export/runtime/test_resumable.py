@@ -1,6 +1,5 @@
 """An array that a kill interrupts goes on, and becomes the one it would have been."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -31,7 +30,7 @@ def fill():
 def run_until(line):
     left = [line]
     def trace(frame, event, argument):
-        if frame.f_code.co_filename != module.__file__:
+        if frame.f_code.co_filename not in (module.__file__, module.files.__file__):
             return None
         left[0] -= event == "line"
         if not left[0]:
@@ -83,7 +82,7 @@ def begun(path):
 
 def assert_whole(path):
     np.testing.assert_array_equal(np.load(path), np.repeat(np.arange(1, 11)[:, None], 2, axis=1))
-    assert [file.name for file in path.parent.iterdir()] == ["x.npy"]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_kill_at_any_line_changes_nothing_in_the_end(path):
@@ -116,30 +115,151 @@ def test_another_request_starts_afresh(begun, change):
     assert fill(begun, **change) == 0
 
 
-def more_done(text):
-    return text.replace('"done": 4', '"done": 5')
+DAMAGED = [b"", b"{}", b'{"done": null}', b"[" * 100_000, b"-1 ", b"True ", b"1e9 ", b"9" * 5000]
+DAMAGED += [b"4 " + b"0" * 64 + b"\n", b"\xff\n", b"\n"]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [lambda text: "", lambda text: text[:-9], lambda text: "[]", lambda text: "{}", more_done],
-)
-def test_damaged_record_starts_afresh(begun, damage):
-    record = partial(begun) / "record.json"
-    changed = damage(record.read_text())
-    assert changed != record.read_text()
-    record.write_text(changed)
+@pytest.mark.parametrize("record", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_record_starts_afresh(begun, record):
+    (partial(begun) / "record").write_bytes(record)
     assert fill(begun) == 0
     assert_whole(begun)
+
+
+@pytest.fixture
+def each_row(monkeypatch):
+    """A line of the record for each row."""
+    monkeypatch.setattr(module, "INTERVAL", 0)
+
+
+def overwrite(file, place, value=b"\x55"):
+    with file.open("r+b") as stream:
+        stream.seek(place, os.SEEK_SET if place >= 0 else os.SEEK_END)
+        stream.write(value)
+
+
+@pytest.mark.parametrize("row", range(4))
+@pytest.mark.usefixtures("each_row")
+def test_goes_on_before_rows_that_were_overwritten(path, row):
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, until=4)
+    overwrite(partial(path) / "array.npy", 128 + 8 * row)
+    with resumable(path, (10, 2), {"a": 1}) as rows:
+        assert (rows.done, rows.damaged) == (row, True)
+        rows.append(np.repeat(np.arange(row + 1, 11)[:, None], 2, axis=1))
+    assert_whole(path)
+
+
+@pytest.mark.usefixtures("each_row")
+def test_goes_on_before_a_line_that_was_overwritten(path):
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, until=4)
+    lines = (partial(path) / "record").read_bytes().splitlines(keepends=True)
+    for line in range(5):
+        damaged = [*lines[:line], lines[line].replace(b" ", b"0"), *lines[line + 1 :]]
+        (partial(path) / "record").write_bytes(b"".join(damaged))
+        with pytest.raises(KeyboardInterrupt):  # the rows from there on are lost
+            fill(path, until=4)
+        assert (partial(path) / "record").read_bytes().startswith(b"".join(lines))
+    assert fill(path) == 4
+    assert_whole(path)
+
+
+@pytest.mark.usefixtures("each_row")
+def test_a_line_that_a_kill_cut_short_is_no_damage(path):
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, until=4)
+    record = partial(path) / "record"
+    record.write_bytes(record.read_bytes() + b"5 0123")
+    with resumable(path, (10, 2), {"a": 1}) as rows:
+        assert (rows.done, rows.damaged) == (4, False)
+        rows.append(np.repeat(np.arange(5, 11)[:, None], 2, axis=1))
+    assert_whole(path)
+
+
+def test_a_header_that_was_overwritten_is_written_again(begun):
+    overwrite(partial(begun) / "array.npy", 0, b"\x00" * 128)
+    assert fill(begun) == 4
+    assert_whole(begun)
+
+
+def test_a_record_grows_by_a_line_of_one_size(path, monkeypatch):
+    monkeypatch.setattr(module, "INTERVAL", 0)
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, count=3000, until=2000)
+    record = (partial(path) / "record").read_bytes()
+    assert len(record) < 75 * 2000
+    assert max(map(len, record.splitlines())) <= module.LONGEST_LINE
+
+
+@pytest.mark.parametrize("name", ["array.npy", "record", "lock"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_is_refused_and_never_written_through(begun, tmp_path_factory, name, dangling):
+    there = tmp_path_factory.mktemp("elsewhere") / "mine"
+    place = partial(begun) / name
+    if not dangling:
+        there.write_bytes(place.read_bytes())
+    place.unlink()
+    place.symlink_to(there)
+    before = None if dangling else there.read_bytes()
+    with pytest.raises(ValueError, match=f"cannot write .*: {place} is in the way: remove it"):
+        fill(begun)
+    assert place.is_symlink()
+    assert (there.read_bytes() if there.exists() else None) == before
+    place.unlink()
+    fill(begun)
+    assert_whole(begun)
+
+
+@pytest.mark.parametrize("name", ["array.npy", "record", "lock"])
+def test_a_folder_in_the_way_is_named(begun, name):
+    place = partial(begun) / name
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(ValueError, match=f"{place} is in the way: remove it"):
+        fill(begun)
+    place.rmdir()
+    fill(begun)
+    assert_whole(begun)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_stands_in_place_of_the_folder_is_named(path, tmp_path_factory, kind):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    place = partial(path)
+    place.write_text("mine") if kind == "file" else place.symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=f"{place} is in the way: remove it"):
+        fill(path)
+    assert os.path.lexists(place)
+    assert not os.listdir(elsewhere)
+
+
+def test_an_array_goes_where_a_link_leads(path, tmp_path_factory):
+    there = tmp_path_factory.mktemp("disk") / "big.npy"
+    path.symlink_to(there)
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, until=4)
+    assert partial(path) == there.with_name(".big.npy.partial")
+    assert fill(path) == 4
+    assert path.is_symlink()
+    assert_whole(there)
+
+
+def test_the_longest_name_is_written(path):
+    path = path.with_name("a" * 251 + ".npy")
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, until=4)
+    assert fill(path) == 4
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_record_of_another_version_starts_afresh(begun, monkeypatch):
-    monkeypatch.setattr(module, "RECORD_VERSION", 2)
+    monkeypatch.setattr(module, "RECORD_VERSION", 3)
     assert fill(begun) == 0
     assert_whole(begun)
 
 
-@pytest.mark.parametrize("size", [None, 0, 150])
+@pytest.mark.parametrize("size", [None, 0, 50, 150])
 def test_array_that_was_cut_short_starts_afresh(begun, size):
     array = partial(begun) / "array.npy"
     array.unlink() if size is None else os.truncate(array, size)
@@ -148,7 +268,7 @@ def test_array_that_was_cut_short_starts_afresh(begun, size):
 
 
 def test_record_stands_only_for_rows_on_the_disk(begun):
-    done = json.loads((partial(begun) / "record.json").read_text())["done"]
+    done = int((partial(begun) / "record").read_text().splitlines()[-1].split()[0])
     written = np.load(partial(begun) / "array.npy")
     assert done == 4
     assert written[:done, 0].tolist() == [1, 2, 3, 4]
@@ -165,7 +285,7 @@ def test_second_run_at_once_is_refused_and_the_first_goes_on(path):
 
 
 def test_system_without_locks_does_without(path, monkeypatch):
-    monkeypatch.setattr(module, "fcntl", None)
+    monkeypatch.setattr(module.files, "fcntl", None)
     fill(path)
     assert_whole(path)
 
@@ -201,7 +321,7 @@ def test_what_stood_there_stays_until_the_end(begun):
 
 def test_target_that_is_a_folder_is_refused(path):
     path.mkdir()
-    with pytest.raises(ValueError, match=r"x\.npy: it is there and is no file"):
+    with pytest.raises(FileExistsError, match=r"not a regular file: .*x\.npy"):
         fill(path)
 
 
