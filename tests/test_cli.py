@@ -13,6 +13,8 @@ from PIL import Image
 
 from keras_vae import datasets
 from keras_vae.cli import main
+from keras_vae.commands import training
+from keras_vae.folders import atomic_files
 from keras_vae.models import load_model
 
 ROOT = Path(__file__).parents[1]
@@ -355,3 +357,10 @@ def test_help_comes_before_keras_is_loaded():
     assert "train a model" in result.stdout
     assert "argparse" in result.stderr
     assert "keras.src" not in result.stderr
+
+
+def test_a_second_training_at_once_is_refused_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "fit", lambda *_: pytest.fail("it began"))
+    with atomic_files(tmp_path):
+        refused(["train", "--out", str(tmp_path)], "another run is writing", capsys)
+    assert not names(tmp_path)

@@ -131,10 +131,14 @@ def _make(folder, path):
     try:
         folder.mkdir()
     except FileExistsError:
-        found = folder.lstat()  # a link, or a folder that others can change, is not written into
-        ours = getattr(os, "geteuid", lambda: found.st_uid)() == found.st_uid
-        if not (stat.S_ISDIR(found.st_mode) and ours):
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode):
             raise _in_the_way(folder, path) from None
+        if getattr(os, "geteuid", lambda: found.st_uid)() != found.st_uid:
+            raise ValueError(  # who could put links into it
+                f"cannot write {path}: {folder} is of another user: once no run of theirs is "
+                "writing, remove it"
+            ) from None
 
 
 def regular(file, path):

@@ -49,8 +49,8 @@ def resumable(path, shape, request):
 
     Example:
 
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "squares.npy"
+    >>> import pathlib, tempfile
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "squares.npy"
     >>> with resumable(target, (3,), {"power": 2}) as rows:
     ...     for i in range(rows.done, 3):
     ...         rows.append(np.array([i**2]))

@@ -38,6 +38,7 @@ def save(figure, path):
         path: the file to write.
 
     Raises:
+        ValueError: another run is writing it.
         OSError: the file cannot be written.
     """
     with atomic_write(path) as temporary:
