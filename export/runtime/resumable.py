@@ -7,13 +7,9 @@ line, and nothing else; and the next run goes on after the last line whose rows 
 """
 
 import errno
-import functools
-import hashlib
 import io
-import json
 import math
 import os
-import re
 import shutil
 import time
 from contextlib import contextmanager, suppress
@@ -21,12 +17,9 @@ from contextlib import contextmanager, suppress
 import numpy as np
 
 from . import files
+from .record import Record
 
-RECORD_VERSION = 2
 INTERVAL = 1.0  # seconds from one line of the record to the next
-BLOCK = 1 << 20  # bytes that are read at once
-LINE = re.compile(rb"(\d{1,18}) [0-9a-f]{64}\n")
-LONGEST_LINE = 84
 
 
 @contextmanager
@@ -60,7 +53,7 @@ def resumable(path, shape, request):
     path = files.checked(path)
     with files.locked(partial(path), path) as folder:
         rows = Rows(folder, shape, request)
-        for file in (rows.file, rows.record):
+        for file in (rows.file, rows.record.file):
             files.regular(file, path)
         try:
             rows.open()
@@ -70,7 +63,7 @@ def resumable(path, shape, request):
         except BaseException as error:
             with suppress(OSError):  # the last line is still valid
                 rows.close()
-            if isinstance(error, ValueError) or not rows.record.exists():
+            if isinstance(error, ValueError) or not rows.record.file.exists():
                 files.remove(folder)
             raise
         files.remove(folder)
@@ -82,45 +75,46 @@ def partial(path):
 
 
 class Rows:
-    """The rows of an array in a file, which are filled from the first to the last.
-
-    Attributes:
-        done: how many rows are filled.
-        damaged: whether rows were filled before, or lines written, that are not as they were: they
-            are filled again.
-    """
+    """The rows of an array in a file, which are filled from the first to the last."""
 
     def __init__(self, folder, shape, request):
-        self.file, self.record = folder / "array.npy", folder / "record"
-        self.done, self.damaged = 0, False
-        self._shape, self._header = shape, _header(shape)
-        about = {"version": RECORD_VERSION, "request": request, "shape": list(shape)}
-        self._hash = hashlib.sha256(json.dumps(about).encode())
-        self._first_line = self._line()
+        self.file, self._header = folder / "array.npy", _header(shape)
+        self._count, self._row = shape[0], 4 * math.prod(shape[1:])  # the bytes of one
+        request = {**request, "shape": list(shape)}
+        self.record = Record(folder / "record", request, self._count, self._row)
         self._stream, self._saved = None, time.monotonic()
+
+    @property
+    def done(self):
+        """How many rows are filled."""
+        return self.record.done
+
+    @property
+    def damaged(self):
+        """Whether more was filled before, and is not as it was, and is filled again."""
+        return self.record.damaged
 
     def open(self):
         """Continues after the rows that are as the record tells, or starts with none."""
-        kept = self._check()
-        if self.done:
-            os.truncate(self.record, kept)
-        else:
-            self.record.unlink(missing_ok=True)  # first, since its rows are lost in the next line
+        with suppress(FileNotFoundError), self.file.open("rb") as rows:
+            rows.seek(len(self._header))
+            self.record.check(rows)
+        if not self.done:
+            self.record.file.unlink(missing_ok=True)  # first: its rows are lost in the next line
             self._make()
-        size = len(self._header) + self._size(self._shape[0])
+        size = len(self._header) + self._row * self._count
         self._stream = self.file.open("r+b")
         self._stream.truncate(size)
         if hasattr(os, "posix_fallocate"):  # a full disk is noticed now, not in the middle
             os.posix_fallocate(self._stream.fileno(), 0, size)
         self._stream.write(self._header)
-        self._stream.seek(self._size(self.done), os.SEEK_CUR)
+        self._stream.seek(self._row * self.done, os.SEEK_CUR)
 
     def append(self, rows):
         """Fills the next rows."""
         rows = np.ascontiguousarray(rows, np.float32)
         self._stream.write(rows)  # a memory map would take memory for all of it
-        self._hash.update(rows)
-        self.done += len(rows)
+        self.record.add(rows)
         if time.monotonic() - self._saved >= INTERVAL:
             self.save()
 
@@ -128,8 +122,7 @@ class Rows:
         """Writes the rows to the disk, and then the line that tells of them."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
-        with self.record.open("ab") as record:
-            record.write(self._line() if record.tell() else self._first_line + self._line())
+        self.record.write()
         self._saved = time.monotonic()
 
     def close(self):
@@ -141,53 +134,9 @@ class Rows:
                 self.save()
         self._stream = None
 
-    def _line(self):
-        return b"%d %s\n" % (self.done, self._hash.hexdigest().encode())
-
-    def _size(self, rows):
-        """Bytes of so many rows."""
-        return 4 * rows * math.prod(self._shape[1:])
-
-    def _check(self):
-        """Goes through the record up to the first line that is not true of the rows.
-
-        Returns:
-            The bytes of the lines before it; none if the first is of another request.
-        """
-        kept = 0
-        with suppress(FileNotFoundError), self.record.open("rb") as lines, self._rows() as rows:
-            for line in iter(functools.partial(lines.readline, LONGEST_LINE), b""):
-                if not self._is_true(line, rows):
-                    another_request = not kept and LINE.fullmatch(line)
-                    self.damaged = not another_request and line.endswith(b"\n")
-                    break  # with no end, it was being written
-                kept += len(line)
-        return kept
-
-    def _is_true(self, line, rows):
-        """Whether the line is what was written after so many rows; then these are done."""
-        told = LINE.fullmatch(line)
-        done = int(told[1]) if told else -1
-        if not self.done <= done <= self._shape[0]:
-            return False
-        before = self.done, self._hash.copy()
-        left, self.done = self._size(done - self.done), done
-        while left > 0 and (block := rows.read(min(left, BLOCK))):
-            self._hash.update(block)
-            left -= len(block)
-        if line == self._line():
-            return True
-        self.done, self._hash = before
-        return False
-
-    def _rows(self):
-        rows = self.file.open("rb")
-        rows.seek(len(self._header))
-        return rows
-
     def _make(self):
         self.file.unlink(missing_ok=True)
-        size, free = self._size(self._shape[0]), shutil.disk_usage(self.file.parent).free
+        size, free = self._row * self._count, shutil.disk_usage(self.file.parent).free
         if size > free:
             message = f"{size / 1e6:,.0f} MB are needed, and {free / 1e6:,.0f} MB are free"
             raise OSError(errno.ENOSPC, message)
