@@ -53,9 +53,9 @@ def write(
 
     Raises:
         ValidationError: a file differs from the Keras model, or a variant costs too much.
-        ValueError: `path` holds something else than a bundle, another run is writing it, the model
-            cannot be exported, or another argument is wrong.
-        OSError: the folder cannot be written, or the disk is full.
+        ValueError: `path` holds something else than a bundle, another run is writing it, it cannot
+            be written, the model cannot be exported, or another argument is wrong.
+        OSError: the disk is full.
 
     Example:
 

@@ -120,7 +120,7 @@ def _take(file, lock):
     """Whether no other run has the lock; a file system without locks cannot tell."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):
         return False
     except OSError:
         return True
@@ -136,8 +136,8 @@ def _make(folder, path):
             raise _in_the_way(folder, path) from None
         if getattr(os, "geteuid", lambda: found.st_uid)() != found.st_uid:
             raise ValueError(  # who could put links into it
-                f"cannot write {path}: {folder} is of another user: once no run of theirs is "
-                "writing, remove it"
+                f"cannot write {path}: {folder} is of another user, whose run goes on or was "
+                "killed: let them run it again, or choose another name"
             ) from None
 
 

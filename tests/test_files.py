@@ -187,5 +187,5 @@ def test_what_stands_in_the_way_is_named_and_kept(files, tmp_path, name, kind):
 def test_a_folder_of_another_user_is_not_written_into(files, tmp_path, monkeypatch):
     files.hidden(tmp_path / "a.txt", "writing").mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(ValueError, match="is of another user: once no run"):
+    with pytest.raises(ValueError, match="is of another user, whose run goes on or was"):
         write(files, tmp_path / "a.txt")
