@@ -21,7 +21,7 @@ class FlowPrior(Prior):
         seed: integer seed of the initial weights.
 
     Raises:
-        ValueError: `num_layers` or `units` is not a whole number >= 1.
+        ValueError: `num_layers` is not a whole number from 1 to 1000, or `units` not one >= 1.
 
     Example:
 
@@ -37,6 +37,8 @@ class FlowPrior(Prior):
     def __init__(self, num_layers=6, units=64, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.num_layers = check_count("num_layers", num_layers)
+        if num_layers > 1000:  # each is made by itself, as a model's file may ask for
+            raise ValueError(f"num_layers must be at most 1000, got {num_layers}")
         self.units = check_count("units", units)
         self.seed = seed
 

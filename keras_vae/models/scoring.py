@@ -103,10 +103,14 @@ def rows_at_once(decoder):
 
     More take more memory and save little time, or none.
     """
-    outputs = [getattr(layer, "output", []) for layer in decoder._flatten_layers()]
+    return max(1, min(backend.LIMITS.rows, backend.LIMITS.values // largest_layer(decoder)))
+
+
+def largest_layer(model):
+    """How many numbers the largest layer of a model, and of models in it, makes of one example."""
+    outputs = [getattr(layer, "output", []) for layer in model._flatten_layers()]
     shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
-    largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
-    return max(1, min(backend.LIMITS.rows, backend.LIMITS.values // largest))
+    return max(math.prod(size or 1 for size in shape) for shape in shapes)
 
 
 def ahead(function, items):

@@ -259,7 +259,7 @@ class VAE(Fitting, Inference, keras.Model):
     def from_config(cls, config, custom_objects=None):
         with keras.saving.custom_object_scope(custom_objects or {}):
             parts = {
-                name: keras.saving.deserialize_keras_object(config[name])
+                name: keras.saving.deserialize_keras_object(config.get(name))
                 for name in ("encoder", "decoder")
             }
             return cls(**{**config, **parts})
