@@ -7,6 +7,7 @@ import pathlib
 import pickle
 import subprocess
 import sys
+import zipfile
 from contextlib import contextmanager
 
 import keras
@@ -15,7 +16,9 @@ import pytest
 from PIL import Image
 
 from keras_vae import datasets
+from keras_vae.datasets import images, memory
 from keras_vae.datasets.dataset import from_arrays
+from tests.fuzzing import data as fuzzed
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 6, 5), dtype=np.uint8)
 LABELS = np.arange(20) % 3
@@ -302,6 +305,69 @@ def test_a_bad_file(tmp_path, name):
     (tmp_path / name).write_bytes(content)
     with refused(str(tmp_path / name), words):
         datasets.load(tmp_path / name)
+
+
+def test_damaged_data_are_one_clear_line():
+    outcome = fuzzed.run(300, seed=7)
+    assert not outcome.faults
+    assert outcome.refused > 150
+
+
+def larger(shape):
+    """The bytes of an array whose header tells of another shape."""
+    file = io.BytesIO()
+    header = {"shape": shape, "fortran_order": False, "descr": "|u1"}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + bytes(1000)
+
+
+@pytest.mark.parametrize("shape", [(2**31,), (2**32, 2**32), (2**62, 3), (10**5, 10**5)])
+def test_a_size_in_a_header_is_not_trusted(tmp_path, shape):
+    (tmp_path / "a.npy").write_bytes(larger(shape))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x_train.npy", larger(shape))
+    for name in ("a.npy", "a.npz"):
+        with refused(name, f"header tells of shape {shape}"):
+            datasets.load(tmp_path / name)
+
+
+def test_data_larger_than_the_memory_are_not_unpacked(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", GREY)
+    np.savez_compressed(tmp_path / "a.npz", x_train=GREY)
+    write_images(tmp_path / "pictures", GREY)
+    write_idx_files(tmp_path / "idx", GREY, LABELS)
+    monkeypatch.setattr(memory, "memory", lambda: 9 * GREY[:12].size - 1)
+    for name in ("a.npy", "a.npz", "pictures"):
+        with refused(name, "GB of memory, and there are"):
+            datasets.load(tmp_path / name)
+    with refused("train-images-idx3-ubyte.gz", "GB of memory, and there are"):
+        datasets.load("mnist", tmp_path / "idx")
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path, monkeypatch, recwarn):
+    write_images(tmp_path, [GREY[0], np.zeros((12_000, 12_000), np.uint8)])
+    monkeypatch.setattr(Image.Image, "load", None)
+    monkeypatch.setattr(images, "_pixels", lambda image: GREY[:1].reshape(5, 6, 1))
+    with refused("001.png", "16,777,216 pixels at most, got 12000x12000"):
+        datasets.load(tmp_path)
+    assert not recwarn
+
+
+def test_a_packed_idx_file_is_read_no_further_than_its_header_says(tmp_path, monkeypatch):
+    write_idx_files(tmp_path, GREY, LABELS)
+    bomb = gzip.compress(idx(GREY) + bytes(10**7))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(bomb)
+    read, sizes = gzip.GzipFile.read, []
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda f, n=-1: (sizes.append(n), read(f, n))[1])
+    with refused("600 values", "got more"):
+        datasets.load("mnist", tmp_path)
+    assert sizes == [4, 12, 601]
+
+
+def test_a_pipe_among_pictures_is_not_opened(tmp_path):
+    write_images(tmp_path, GREY)
+    os.mkfifo(tmp_path / "pipe.png")
+    assert len(datasets.load(tmp_path).x_train) == 16
 
 
 class Trap:

@@ -1,20 +1,16 @@
 """`.npz` and `.npy` files. Nothing is ever unpickled."""
 
+import math
 import os
-import tokenize
-import zipfile
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from keras_vae.datasets.dataset import from_arrays
+from keras_vae.datasets.memory import check_fits
 
 _PARTS = ("x_train", "x_test", "y_train", "y_test")
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
-_UNREADABLE += (RuntimeError, MemoryError, OverflowError, SyntaxError, TypeError)
-_UNREADABLE += (tokenize.TokenError,)  # from the header of a damaged .npy
 
 
 def read_npz(path, name=None):
@@ -27,18 +23,14 @@ def read_npz(path, name=None):
     _check_signature(path, (b"PK\x03\x04", b"PK\x05\x06"))
     with _one_line_errors(path), np.load(path, allow_pickle=False) as archive:
         wanted = _parts(archive.files)
+        for key in wanted.values():
+            _check_member(archive.zip, key)
         parts = {part: archive[key] for part, key in wanted.items()}
     if "x_train" not in parts:
         raise ValueError(
             f"{path} must hold an array named x_train (and, if wanted, x_test, y_train, y_test), "
             f"or a single array, got {_listed(archive.files)}"
         )
-    for part, array in parts.items():
-        if not isinstance(array, np.ndarray):
-            raise ValueError(
-                f"{path}: {wanted[part]} must be a NumPy array, as numpy.savez writes it, got "
-                f"{len(array)} bytes of another kind"
-            )
     return from_arrays(name or path.stem, **parts, source=path)
 
 
@@ -47,9 +39,16 @@ def read_npy(path):
     path = Path(path)
     _check_signature(path, (b"\x93NUMPY",))
     with _one_line_errors(path):
-        # A map is checked against the file's length before any memory is asked for.
-        x = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        with open(path, "rb") as file:
+            _check_size(file, path.stat().st_size)
+        x = np.load(path, allow_pickle=False)
     return from_arrays(path.stem, x, source=path)
+
+
+def reason_of(error):
+    """What an error says, on one line; what a damaged file holds may stand in it."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= 300 else f"{line[:300]}…"
 
 
 def check_readable(path):
@@ -64,6 +63,23 @@ def check_readable(path):
     if not start:
         raise ValueError(f"{path} is empty")
     return start
+
+
+def _check_member(archive, key):
+    """Refuses a bad array of an `.npz`."""
+    member = archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
+    with archive.open(member) as file:
+        _check_size(file, member.file_size)
+
+
+def _check_size(file, size):
+    """Refuses an array that says it is larger than its file of `size` bytes, or than the memory."""
+    first = np.lib.format.read_magic(file) == (1, 0)
+    header = "read_array_header_1_0" if first else "read_array_header_2_0"
+    shape, _, dtype = getattr(np.lib.format, header)(file)
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"its header tells of shape {shape}, and it has {size} bytes")
+    check_fits(shape, dtype.itemsize)
 
 
 def _check_signature(path, signatures):
@@ -85,8 +101,8 @@ def _listed(names):
 def _one_line_errors(path):
     try:
         yield
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except Exception as error:  # NumPy and zipfile have errors of many kinds
+        reason = reason_of(error)
         if "allow_pickle" in reason or "Python objects" in reason:
             reason = "it holds pickled Python objects, which are never loaded; save plain numbers"
         raise ValueError(f"{path} cannot be read, it may be cut short ({reason})") from error

@@ -1,20 +1,20 @@
 """A folder of images as one array."""
 
-import struct
-import zlib
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from keras_vae.datasets.arrays import check_readable
+from keras_vae.datasets.arrays import check_readable, reason_of
 from keras_vae.datasets.dataset import from_arrays
+from keras_vae.datasets.memory import check_fits
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 _GREY = ("1", "L", "LA", "La")
-_UNREADABLE = (OSError, ValueError, EOFError, SyntaxError, KeyError, IndexError, TypeError)
-_UNREADABLE += (MemoryError, OverflowError, struct.error, zlib.error, Image.DecompressionBombError)
+PIXELS = 2**24
+"""Of an image at most: 4096x4096."""
 
 
 def read_folder(folder):
@@ -24,12 +24,13 @@ def read_folder(folder):
     `from_arrays` splits a test part off.
     """
     folder = Path(folder)
-    paths = sorted(path for path in folder.rglob("*") if _is_image(path.relative_to(folder)))
+    found = (path for path in folder.rglob("*") if _is_image(path.relative_to(folder)))
+    paths = sorted(path for path in found if path.is_file())
     if not paths:
         raise ValueError(f"{folder} must hold images ({', '.join(SUFFIXES)}), got none")
     images = []
     for path in paths:
-        images.append(_read(path))
+        images.append(_read(path, len(paths)))
         if images[-1].shape[:2] != images[0].shape[:2]:
             raise ValueError(
                 f"images must be of one size, got {_size(images[0])} ({paths[0]}) and "
@@ -45,15 +46,26 @@ def _is_image(path):
     return path.suffix.lower() in SUFFIXES and not hidden
 
 
-def _read(path):
-    """One image: uint8, (H, W, 1) or (H, W, 3)."""
+def _read(path, count):
+    """One image of `count`: uint8, (H, W, 1) or (H, W, 3)."""
     check_readable(path)
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return _pixels(image)
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} is no image, or is cut short ({reason})") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, at a size that _check_size refuses
+            with Image.open(path, formats=_FORMATS) as image:
+                _check_size(image, count)
+                return _pixels(image)
+    except Exception as error:  # Pillow has errors of many kinds for what is damaged
+        raise ValueError(f"{path} is no image, or is cut short ({reason_of(error)})") from error
+
+
+def _check_size(image, count):
+    """Refuses, before it is decoded, an image that is too large, or of which `count` are."""
+    if image.width * image.height > PIXELS:
+        raise ValueError(
+            f"it must have {PIXELS:,} pixels at most, got {image.width}x{image.height}"
+        )
+    check_fits((count, image.height, image.width, 1 if image.mode in _GREY else 3))
 
 
 def _pixels(image):

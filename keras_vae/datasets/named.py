@@ -1,17 +1,18 @@
 """The data sets that have a name: through Keras' loaders, or from a folder."""
 
 import gzip
-import http.client
 import math
 import os
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_vae.datasets.arrays import check_readable, read_npz
+from keras_vae.datasets.arrays import check_readable, read_npz, reason_of
 from keras_vae.datasets.dataset import from_arrays
+from keras_vae.datasets.memory import check_fits
 
 _IDX = {
     "x_train": "train-images-idx3-ubyte",
@@ -37,7 +38,7 @@ def read_digits():
 
 def read_through_keras(name):
     """mnist, fashion_mnist or cifar10 from Keras' cache folder, downloaded if it is not there."""
-    with _KerasErrors(name):
+    with _keras_errors(name):
         (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     return from_arrays(name, x_train, x_test, y_train, y_test)
 
@@ -66,28 +67,31 @@ def _find(folder, stem, name):
 
 def _read_idx(path):
     """An IDX file of bytes: 0, 0, 8, ndim, each dimension as a big-endian uint32, the values."""
-    content = _unzipped(path)
-    ndim = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
-    start = 4 + 4 * ndim
-    if ndim == 0 or len(content) < start:
-        raise ValueError(f"{path} is no IDX file of bytes")
-    shape = [int(n) for n in np.frombuffer(content, ">u4", count=ndim, offset=4)]
-    if len(content) - start != math.prod(shape):
-        raise ValueError(
-            f"{path} must hold the {math.prod(shape)} values that its header tells of, got "
-            f"{len(content) - start}: is it cut short?"
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def _unzipped(path):
     start = check_readable(path)
     opened = gzip.open if start.startswith(b"\x1f\x8b") else open
     try:
         with opened(path, "rb") as file:
-            return file.read()
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is no gzip file, or is cut short ({error})") from error
+            shape = _idx_shape(file)
+            content = file.read(math.prod(shape) + 1)  # no more, however much is packed
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is no IDX file of bytes, or is cut short ({error})") from error
+    if len(content) != math.prod(shape):
+        raise ValueError(
+            f"{path} must hold the {math.prod(shape)} values that its header tells of, got "
+            f"{'more' if len(content) > math.prod(shape) else len(content)}: is it cut short?"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _idx_shape(file):
+    start = file.read(4)
+    ndim = start[3] if start[:3] == b"\0\0\x08" and len(start) > 3 else 0
+    sizes = file.read(4 * ndim)
+    if ndim == 0 or len(sizes) < 4 * ndim:
+        raise ValueError("its header is another's")
+    shape = [int(n) for n in np.frombuffer(sizes, ">u4")]
+    check_fits(shape)
+    return shape
 
 
 def _cifar_parts(folder):
@@ -113,22 +117,13 @@ def _read_cifar(path):
     return values.reshape(-1, 3073)
 
 
-class _KerasErrors:
+@contextmanager
+def _keras_errors(name):
     """Says in one line what to do when Keras' loader finds no network or a broken cache."""
-
-    reads = (OSError, EOFError, ValueError, zlib.error, http.client.HTTPException)
-
-    def __init__(self, name):
-        self.name = name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        # Keras reports a failed download as an Exception of no particular class.
-        if kind is Exception or isinstance(error, self.reads):
-            reason = " ".join(str(error).split()) or kind.__name__
-            raise ValueError(
-                f"{self.name} could not be downloaded, nor read from Keras' cache ({reason}): put "
-                f"{_FILES[self.name]} into a folder and name it by data_dir (--data-dir FOLDER)"
-            ) from error
+    try:
+        yield
+    except Exception as error:  # of any kind: a failed download is an Exception of no class
+        raise ValueError(
+            f"{name} could not be downloaded, nor read from Keras' cache ({reason_of(error)}): put "
+            f"{_FILES[name]} into a folder and name it by data_dir (--data-dir FOLDER)"
+        ) from error

@@ -1,10 +1,13 @@
-"""Damaged data files: `.npy`, `.npz`, folders of images, and the files of data sets with a name."""
+"""Damaged data files: loaded as `train` loads them."""
 
 import gzip
 import io
 import os
+import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,112 +17,161 @@ from keras_vae import datasets
 from tests.fuzzing.campaign import campaign
 from tests.fuzzing.damage import damaged_bytes
 
-SIZES = ("1", "7", "0", "-3", "99999999999", "4294967296", "1e9", "True", "None", "'a'", "2**40")
+GREY = np.random.default_rng(0).integers(0, 256, (6, 5, 4), dtype=np.uint8)
+LABELS = np.arange(6) % 3
+HUGE = (0, 1, 7, 10**4, 10**5, 10**6, 2**31 - 1, 2**31, 2**32 - 1)
 
 
 def run(count, seed=0):
-    """Opens so many damaged data files as `train --data` does; an `Outcome`."""
+    """Opens `count` damaged files and folders: an `Outcome`."""
+    return campaign("data", count, attempt, seed)
+
+
+def attempt(rng):
+    """Writes whole data, damages one of its files, and loads them."""
+    kinds = list(KINDS)
     with tempfile.TemporaryDirectory() as folder:
-        whole = kinds(np.random.default_rng(seed))
-        return campaign("data", count, lambda rng: attempt(rng, whole, Path(folder)), seed)
-
-
-def kinds(rng):
-    """`(name given to load or None, {file: its bytes})` of each kind of data."""
-    x, y = rng.integers(0, 256, (12, 28, 28), "uint8"), rng.integers(0, 10, 12, "uint8")
-    colour = rng.integers(0, 256, (6, 20, 16, 3), "uint8")
-    cifar = rng.integers(0, 256, (4, 3073), "uint8").tobytes()
-    batches = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
-    idx = {f"{part}-{name}-ubyte": a for part in ("train", "t10k") for name, a in _idx(x, y)}
-    return [
-        (None, {"x.npy": _saved(np.save, x / np.float32(255))}),
-        (None, {"x.npy": _saved(np.save, colour)}),
-        (None, {"x.npz": _saved(np.savez, x_train=x, x_test=x, y_train=y, y_test=y)}),
-        (None, {"x.npz": _saved(np.savez_compressed, x_train=colour)}),
-        *((None, _pictures(colour, kind)) for kind in ("PNG", "JPEG", "TIFF", "GIF", "PPM")),
-        ("mnist", {name: bytes(content) for name, content in idx.items()}),
-        ("mnist", {f"{name}.gz": gzip.compress(content) for name, content in idx.items()}),
-        ("mnist", {"mnist.npz": _saved(np.savez, x_train=x, x_test=x, y_train=y, y_test=y)}),
-        ("cifar10", dict.fromkeys(batches, cifar)),
-    ]
-
-
-def attempt(rng, whole, folder):
-    """Damages one file of one kind, loads the data, and looks at what comes."""
-    name, files = whole[rng.integers(len(whole))]
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        for file, content in files.items():
-            Path(place, file).write_bytes(content)
-        path = Path(place, sorted(files)[rng.integers(len(files))])
-        damage(rng, path)
-        single = name is None and len(files) == 1
-        data = datasets.load(name or (path if single else place), data_dir=name and place)
-    for x in (data.x_train, data.x_test):
-        assert x.dtype == np.float32, x.dtype
-        assert x.shape[1:] == data.input_shape, (x.shape, data.input_shape)
-        assert np.isfinite(x).all()
+        given = KINDS[kinds[rng.integers(len(kinds))]](Path(folder))
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        damage(rng, files[rng.integers(len(files))])
+        data = datasets.load(*given)
+        assert len(data.x_train) > 0 < len(data.x_test)
+        assert np.isfinite(data.x_train).all()
 
 
 def damage(rng, path):
-    """Damages a file: its bytes, what is packed in it, a size that it declares, or what it is."""
-    way, content = rng.random(), path.read_bytes()
-    if way < 0.08:
-        path.unlink()
-        instead = ("folder", "pipe", "link", "nothing")[rng.integers(4)]
-        if instead == "folder":
-            path.mkdir()
-        elif instead == "pipe":
-            os.mkfifo(path)
-        elif instead == "link":
-            path.symlink_to("/dev/zero" if rng.random() < 0.5 else path)
-    elif way < 0.4 and path.suffix == ".npz":
-        path.write_bytes(_rezipped(rng, content))
-    elif way < 0.4 and path.suffix == ".gz":
-        path.write_bytes(gzip.compress(damaged_bytes(rng, gzip.decompress(content))))
-    elif way < 0.4 and path.suffix == ".npy":
-        path.write_bytes(_resized(rng, content))
-    else:
-        path.write_bytes(damaged_bytes(rng, content))
+    """Damages a file, or puts something else in its place, which may never end."""
+    if rng.random() > 0.08:
+        path.write_bytes(damaged(rng, path.read_bytes()))
+        return
+    path.unlink()
+    others = (os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/dev/zero"), lambda p: p.symlink_to(p))
+    others[rng.integers(len(others))](path)
 
 
-def _rezipped(rng, content):
-    """An .npz in which one array is damaged, and the checksums are right."""
-    result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(result, "w") as new:
-        chosen = rng.integers(len(old.namelist()))
-        for number, name in enumerate(old.namelist()):
-            array = old.read(name)
-            if number == chosen:
-                array = (damaged_bytes, _resized)[rng.integers(2)](rng, array)
-            new.writestr(name, array)
-    return result.getvalue()
+def damaged(rng, data):
+    """Other bytes; half of the time with a size in the header that the file does not have."""
+    if rng.random() < 0.5:
+        for magic, resize in RESIZED.items():
+            if data.startswith(magic):
+                return resize(rng, data)
+    if data.startswith(b"PK") and rng.random() < 0.5:
+        return _rezipped(rng, data)
+    return damaged_bytes(rng, data)
 
 
-def _resized(rng, content):
-    """An .npy whose header declares another shape."""
-    start, end = content.index(b"("), content.index(b")")
-    sizes = [SIZES[rng.integers(len(SIZES))] for _ in range(rng.integers(0, 5))]
-    header = content[: start + 1] + ", ".join(sizes).encode() + content[end:]
-    length = int.from_bytes(content[8:10], "little") + len(header) - len(content)
-    return header[:8] + (length % 2**16).to_bytes(2, "little") + header[10:]
+def _npy(folder):
+    np.save(folder / "a.npy", GREY)
+    return (folder / "a.npy",)
 
 
-def _saved(save, *arrays, **named):
+def _floats(folder):
+    np.save(folder / "a.npy", np.asfortranarray(GREY.reshape(6, 20) / 9), allow_pickle=False)
+    return (folder / "a.npy",)
+
+
+def _npz(folder):
+    np.savez(folder / "a.npz", x_train=GREY, x_test=GREY[:2], y_train=LABELS, y_test=LABELS[:2])
+    return (folder / "a.npz",)
+
+
+def _packed(folder):
+    np.savez_compressed(folder / "a.npz", pictures=GREY)
+    return (folder / "a.npz",)
+
+
+def _objects(folder):
+    np.savez(folder / "a.npz", x_train=np.array([{"a": 1}, None], dtype=object))
+    return (folder / "a.npz",)
+
+
+def _pictures(suffix):
+    def write(folder):
+        for i, grey in enumerate(GREY[:3]):
+            Image.fromarray(grey).save(folder / f"{i}{suffix}")
+        return (folder,)
+
+    return write
+
+
+def _idx(folder):
+    stems = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    for stem, array in zip(stems, (GREY, LABELS, GREY[:2], LABELS[:2]), strict=True):
+        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+        content = gzip.compress(header + array.astype(np.uint8).tobytes())
+        (folder / f"{stem}-ubyte.gz").write_bytes(content)
+    return "fashion_mnist", folder
+
+
+def _mnist(folder):
+    shutil.copy(_npz(folder)[0], folder / "mnist.npz")
+    (folder / "a.npz").unlink()
+    return "mnist", folder
+
+
+def _cifar(folder):
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        (folder / f"{name}.bin").write_bytes(bytes([3]) + GREY.tobytes()[:64] * 48)
+    return "cifar10", folder
+
+
+KINDS = {
+    "npy": _npy,
+    "floats": _floats,
+    "npz": _npz,
+    "packed": _packed,
+    "objects": _objects,
+    **{suffix: _pictures(suffix) for suffix in (".png", ".jpg", ".gif", ".tif", ".webp", ".pgm")},
+    "idx": _idx,
+    "mnist": _mnist,
+    "cifar": _cifar,
+}
+
+
+def _larger_npy(rng, data):
+    shape = tuple(int(n) for n in rng.choice(HUGE, rng.integers(1, 5)))
+    kind = rng.choice(["|u1", "<f8", "|b1", "<U9", "|O", "<c16", "|V8", "<M8[s]"])
+    header = np.lib.format.header_data_from_array_1_0(GREY) | {"shape": shape, "descr": str(kind)}
     file = io.BytesIO()
-    save(file, *arrays, **named)
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + data[128:]
+
+
+def _larger_npz(rng, data):
+    file = io.BytesIO()
+    with np.load(io.BytesIO(data), allow_pickle=True) as archive:
+        np.savez(file, **{key: np.zeros((2, 3)) for key in archive.files})
+    start = file.getvalue().find(b"\x93NUMPY")
+    header = _larger_npy(rng, b"")[:128]
+    return file.getvalue()[:start] + header + file.getvalue()[start + 128 :]
+
+
+def _rezipped(rng, data):
+    """An .npz in which one array is damaged, and the checksums are right."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+        chosen = old.namelist()[rng.integers(len(old.namelist()))]
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, damaged_bytes(rng, content) if name == chosen else content)
     return file.getvalue()
 
 
-def _idx(x, y):
-    for name, array in (("images-idx3", x), ("labels-idx1", y)):
-        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-        yield name, header + array.tobytes()
+def _larger_png(rng, data):
+    size = struct.pack(">II", *(int(n) % 2**31 for n in rng.choice(HUGE, 2)))
+    chunk = data[12:16] + size + data[24:29]
+    return data[:12] + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
 
 
-def _pictures(x, kind):
-    files = {}
-    for number, pixels in enumerate(x):
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, kind)
-        files[f"{number}.{kind.lower()}"] = file.getvalue()
-    return files
+def _larger_idx(rng, data):
+    content = gzip.decompress(data)
+    sizes = np.array(rng.choice(HUGE, content[3]), ">u4").tobytes()
+    return gzip.compress(content[:4] + sizes + bytes(int(rng.integers(10**6))))
+
+
+RESIZED = {
+    b"\x93NUMPY": _larger_npy,
+    b"PK": _larger_npz,
+    b"\x89PNG": _larger_png,
+    b"\x1f\x8b": _larger_idx,
+}
