@@ -18,7 +18,7 @@ def load(name_or_path="digits", data_dir=None):
       the files in `data_dir`: NAME.npz, the IDX files, CIFAR-10's binary version.
     - an `.npz`: `x_train` and, if wanted, `x_test`, `y_train`, `y_test`; or a single array.
     - an `.npy`: one array.
-    - a folder of images of one size.
+    - a folder of images of one size, 4096x4096 at most.
 
     Images come out as float32 (N, H, W, C), vectors as (N, D). Integer pixels (0 to 255, or
     uint16) are scaled to [0, 1], unless they are binary already; other numbers are taken as they

@@ -45,14 +45,14 @@ def check_size(config, weights):
     Keras registers the variables that are made in such a scope, and gives them no values.
     """
     described, foreign = json.loads(config, object_hook=without_optimizer), has_foreign_classes()
-    largest = max(sizes(described), default=0)
-    if largest > weights + SPARE and not foreign:
-        raise ValueError(f"a size in it is {largest:,}, and it has {weights:,} bytes of weights")
+    size = max(sizes(described), default=0)
+    if size > weights + SPARE and not foreign:
+        raise ValueError(f"a size in it is {size:,}, and it has {weights:,} bytes of weights")
     try:
         with keras.StatelessScope(initialize_variables=False):
             model = keras.saving.deserialize_keras_object(described)
-        made = global_state.get_global_attribute("uninitialized_variables", [])
-        numbers = sum(math.prod(variable.shape) for variable in made)
+        variables = global_state.get_global_attribute("uninitialized_variables", [])
+        numbers = sum(math.prod(variable.shape) for variable in variables)
     except ValueError as error:
         if foreign and "stateless scope" in str(error):
             return  # a class of the user's own makes its variables of values
@@ -63,9 +63,9 @@ def check_size(config, weights):
         raise ValueError(f"it holds a {type(model).__name__}, and a keras_vae.VAE was expected")
     if numbers > weights + SPARE:
         raise ValueError(f"it describes {numbers:,} weights, and has {weights:,} bytes of them")
-    made = max(largest_layer(part) for part in (model.encoder, model.decoder))
-    if made > LARGEST:
-        raise ValueError(f"a layer of it makes {made:,} numbers of one example, too many")
+    output = max(largest_layer(part) for part in (model.encoder, model.decoder))
+    if output > LARGEST:
+        raise ValueError(f"a layer of it must make at most {LARGEST:,} numbers, got {output:,}")
 
 
 def without_optimizer(config):

@@ -44,7 +44,19 @@ def attempt(rng, path):
 
 
 def use(vae):
-    """Asks for little; a model that was loaded may still refuse, by one line."""
+    """Asks for little; a model that was loaded may still refuse.
+
+    A layer of Keras that cannot run, such as a convolution of dilation 0, says so in many lines,
+    of which our commands make one.
+    """
+    try:
+        sample(vae)
+    except ValueError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def sample(vae):
+    """One sample, and one reconstruction."""
     label = None if vae.num_classes is None else 0
     assert vae.sample(1, label=label).shape == (1, *vae.input_shape)
     x = np.zeros((1, *vae.input_shape), "float32")
