@@ -24,11 +24,9 @@ def patiently(work, *arguments):
     >>> patiently(print, "112.5")
     112.5
     """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed, and a file that is opened would get its number
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    _open_what_is_closed()
     output, exits = Output(sys.stdout), False
-    with contextlib.redirect_stdout(output):
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(Output(sys.stderr)):
         try:
             status = work(*arguments)
         except SystemExit as ending:
@@ -76,3 +74,10 @@ class Output:
 
     def __getattr__(self, name):
         return getattr(self._stream, name)
+
+
+def _open_what_is_closed():
+    """Opens standard streams that are closed, or the next file that is opened would be one."""
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
