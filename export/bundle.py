@@ -61,6 +61,7 @@ def write(
 
     >>> import keras_vae
     >>> vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2)
+    >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "bundle"
     >>> write(vae, folder)
     >>> sorted(file.name for file in folder.iterdir())

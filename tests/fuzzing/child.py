@@ -36,6 +36,8 @@ class Child:
             self.process.stdin.write(f"{folder}\n")
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
+        except BrokenPipeError:  # it died before it read the line
+            answer = ""
         except BaseException:
             self._end()
             raise
