@@ -68,8 +68,9 @@ def normal(shape, seed_generator, dtype):
 
 
 def uniform(shape, seed_generator, dtype):
-    """Draws numbers from 0 to 1, without 1."""
-    return keras.random.uniform(shape, dtype=dtype, seed=seed_generator)
+    """Draws multiples of 2⁻¹⁶ from 0 to 1, without 1: JAX makes two of them from one word."""
+    bits = jax.random.bits(jnp.asarray(seed_generator.next(), "uint32"), shape, "uint16")
+    return bits.astype(dtype) * 2.0**-16
 
 
 class Step:
