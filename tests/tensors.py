@@ -58,3 +58,17 @@ def torch(function, variables):
         return value, autograd.grad(value, [v.value for v in variables])
 
     return compute
+
+
+class Batches(keras.utils.PyDataset):
+    """The whole batches of 32 of an array."""
+
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def __len__(self):
+        return len(self.x) // 32
+
+    def __getitem__(self, index):
+        return (self.x[32 * index : 32 * (index + 1)],)

@@ -8,6 +8,7 @@ from keras_vae import VAE, datasets
 from keras_vae.models import augment as augments
 from keras_vae.models import load_model
 from keras_vae.models.augment import Binarize
+from tests.tensors import Batches
 
 
 def mlp(likelihood="bernoulli", **options):
@@ -85,18 +86,6 @@ def test_every_form_of_data_is_augmented(form, digits):
     history = vae.fit(x, epochs=1, verbose=0).history
     assert history["skipped_steps"] == [0]
     assert np.isfinite(history["loss"]).all()
-
-
-class Batches(keras.utils.PyDataset):
-    def __init__(self, x):
-        super().__init__()
-        self.x = x
-
-    def __len__(self):
-        return len(self.x) // 32
-
-    def __getitem__(self, index):
-        return (self.x[32 * index : 32 * (index + 1)],)
 
 
 @pytest.mark.parametrize(

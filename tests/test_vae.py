@@ -10,7 +10,7 @@ from keras import ops
 import keras_vae
 from keras_vae import VAE
 from keras_vae.schedules import KLWarmup
-from tests.tensors import array, stream
+from tests.tensors import Batches, array, stream
 
 COMPILES = pytest.mark.only_on("tensorflow", "jax")
 COSTS = {"loss", "reconstruction_loss", "kl_loss"}
@@ -22,18 +22,6 @@ def weights(vae):
 
 def same(a, b, atol=0.0):
     return all(np.allclose(v, w, rtol=0, atol=atol) for v, w in zip(a, b, strict=True))
-
-
-class Batches(keras.utils.PyDataset):
-    def __init__(self, x):
-        super().__init__()
-        self.x = x
-
-    def __len__(self):
-        return len(self.x) // 32
-
-    def __getitem__(self, i):
-        return (self.x[32 * i : 32 * i + 32],)
 
 
 FORMS = {
