@@ -1,15 +1,18 @@
 """The command line: arguments in, exit status out. Keras loads after the arguments are read."""
 
 import argparse
+import dataclasses
 import importlib
 import sys
 import warnings
 from pathlib import Path
 
-from keras_vae import names
-from keras_vae.names import listed
+import keras_vae
+from keras_vae.options import add_flags
 from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
+from keras_vae.settings import Settings
+from keras_vae.signals import Interrupted
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 MODULES = {
@@ -31,56 +34,33 @@ class Parser(argparse.ArgumentParser):
 def parser():
     """The argument parser of `python -m keras_vae`."""
     top = Parser(prog="python -m keras_vae", description="Variational autoencoders")
+    top.add_argument("--version", action="version", version=f"keras-vae {keras_vae.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     help_format = argparse.ArgumentDefaultsHelpFormatter
 
-    train = commands.add_parser("train", help="train a model", formatter_class=help_format)
-    train.add_argument("--data", default="digits", help=f"{', '.join(names.DATASETS)}, or a path")
-    train.add_argument("--data-dir", help=f"folder of the files of {listed(names.DATASETS[1:])}")
-    train.add_argument(
-        "--binarize",
-        choices=("dynamic", "static"),
-        help="draw binary images: anew each time one is seen, or once",
+    train = commands.add_parser("train", help="train a model")
+    where = train.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, help="folder for the model and pictures")
+    where.add_argument(
+        "--resume", type=Path, metavar="DIR", help="go on with a training that was interrupted"
     )
     train.add_argument(
-        "--conditional", action="store_true", help="give the decoder the labels of the data"
+        "--config", type=Path, metavar="FILE", help="a .toml or a run.json; flags go before it"
     )
-    train.add_argument("--architecture", default="mlp", help=listed(names.ARCHITECTURES))
-    train.add_argument("--activation", help="of its hidden layers (default: its own)")
-    train.add_argument(
-        "--likelihood",
-        help=f"{listed(names.LIKELIHOODS)} (default: bernoulli with --binarize, else normal)",
+    train.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
+    screen = train.add_mutually_exclusive_group()
+    screen.add_argument(
+        "--quiet", dest="shown", action="store_const", const="nothing", help="print errors alone"
     )
-    train.add_argument(
-        "--levels", type=int, help="grey levels of a discretized likelihood (256; digits have 17)"
+    screen.add_argument(
+        "--verbose",
+        dest="shown",
+        action="store_const",
+        const="everything",
+        help="print all that is logged",
     )
-    train.add_argument("--prior", default="standard_normal", help=listed(names.PRIORS))
-    train.add_argument(
-        "--prior-components", type=int, metavar="N", help="of mixture_of_normals or vamp (100)"
-    )
-    train.add_argument("--posterior", default="diagonal_normal", help=listed(names.POSTERIORS))
-    train.add_argument("--latent-dim", type=int, default=8, help="size of z")
-    train.add_argument("--objective", default="elbo", help=listed(names.OBJECTIVES))
-    train.add_argument(
-        "--num-samples", type=int, help="draws of z for each example in a step (elbo 1, iwae 5)"
-    )
-    train.add_argument(
-        "--estimator",
-        default="reparameterized",
-        help=f"of the gradient: {listed(names.ESTIMATORS)}",
-    )
-    train.add_argument("--beta", type=float, default=1.0, help="weight of the KL divergence")
-    train.add_argument(
-        "--free-bits", type=float, metavar="NATS", help="KL divergence that elbo does not lower"
-    )
-    train.add_argument(
-        "--kl-warmup", type=float, metavar="EPOCHS", help="epochs until the KL divergence has it"
-    )
-    train.add_argument("--epochs", type=int, default=100, help="passes over the data")
-    train.add_argument("--batch-size", type=int, default=64, help="examples in a step")
-    train.add_argument("--learning-rate", type=float, default=1e-3, help="of Adam")
-    train.add_argument("--seed", type=int, default=0, help="of weights, noise and order")
-    train.add_argument("--out", type=Path, required=True, help="folder for the model and pictures")
+    train.set_defaults(shown="lines")
+    add_flags(train.add_argument_group("settings"), Settings)
 
     evaluate = commands.add_parser(
         "evaluate", help="test ELBO and log-likelihood", formatter_class=help_format
@@ -121,14 +101,18 @@ def main(arguments=None):
     """Runs one command and returns its exit status.
 
     0: it is done. 1: training diverged, or all is done and the standard output failed; a reader
-    that went away is no failure. 2: bad input. 130: Ctrl-C.
+    that went away is no failure. 2: bad input. 130: Ctrl-C; 143 and 129: SIGTERM and SIGHUP.
     """
     return patiently(_main, arguments)
 
 
 def _main(arguments):
     options = vars(parser().parse_args(arguments))
-    return status_of(run, options.pop("command"), options)
+    command = options.pop("command")
+    if command == "train":
+        fields = {field.name for field in dataclasses.fields(Settings)} & options.keys()
+        options["given"] = {name: options.pop(name) for name in fields}
+    return status_of(run, command, options)
 
 
 def run(command, options):
@@ -156,6 +140,8 @@ def status_of(work, *arguments, left=""):
         return fail(error, BAD_INPUT)
     except MemoryError as error:
         return fail(f"that does not fit into memory: ask for less at once ({error})", BAD_INPUT)
+    except Interrupted as signal:
+        return fail(f"{signal}{left}", 128 + signal.number)
     except KeyboardInterrupt:
         return fail(f"interrupted{left}", INTERRUPTED)
 

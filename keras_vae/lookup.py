@@ -1,8 +1,8 @@
 """A name, a config or an object, turned into the object: the only place that compares names."""
 
-import difflib
-
 import keras
+
+from keras_vae.names import hint
 
 
 def lookup(kind, identifier, table, base):
@@ -31,15 +31,3 @@ def named(kind, name, table):
     raise ValueError(
         f"Unknown {kind}: {name!r}.{hint(name, table)} Known: {', '.join(sorted(table))}."
     )
-
-
-def hint(name, names):
-    """The question whether the closest of `names` was meant; nothing if none is close.
-
-    Example:
-
-    >>> hint("Fashion-MNIST", ["mnist", "fashion_mnist"]), hint("faces", ["mnist"])
-    (" Did you mean 'fashion_mnist'?", '')
-    """
-    close = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""

@@ -3,9 +3,12 @@
 Each object stands under its name in the table of its own module; a test compares the two.
 """
 
+import difflib
+
 ARCHITECTURES = ("conv", "mlp", "resnet")
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 ESTIMATORS = ("doubly_reparameterized", "reparameterized", "sticking_the_landing")
+KEPT = ("best", "last")
 LIKELIHOODS = (
     "bernoulli",
     "categorical",
@@ -21,6 +24,7 @@ OBJECTIVES = ("elbo", "iwae")
 POSTERIORS = ("diagonal_normal", "full_normal")
 PRECISIONS = ("float16", "int8")
 PRIORS = ("flow", "mixture_of_normals", "standard_normal", "vamp")
+SCHEDULES = ("constant", "cosine", "piecewise")
 
 
 def listed(names):
@@ -33,3 +37,15 @@ def listed(names):
     """
     *first, end = names
     return f"{', '.join(first)} or {end}"
+
+
+def hint(name, names):
+    """The question whether the closest of `names` was meant; nothing if none is close.
+
+    Example:
+
+    >>> hint("Fashion-MNIST", ["mnist", "fashion_mnist"]), hint("faces", ["mnist"])
+    (" Did you mean 'fashion_mnist'?", '')
+    """
+    close = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -142,7 +142,7 @@ def saved(tmp_path):
     return runs.Run(folder)
 
 
-SETTINGS = runs.Settings("/home/me/faces.npz", "/home/me", "dynamic")
+SETTINGS = runs.Source("/home/me/faces.npz", "/home/me", "dynamic")
 
 
 def test_a_run_tells_what_was_written_of_it(saved):

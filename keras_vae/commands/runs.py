@@ -17,7 +17,7 @@ DERIVED = ("evaluation.json", "evaluation.png", "traversal.png", "manifold.png")
 """What `evaluate` and `plot` tell of a model, in its run; of another model it would be wrong."""
 
 
-class Settings(NamedTuple):
+class Source(NamedTuple):
     """How the data of the training were made."""
 
     data: str
@@ -52,7 +52,21 @@ class Run:
         self.path, self.model = (path.parent, path) if alone else (path, path / "model.keras")
         finish(self.path, DERIVED)
         self.metrics = self.path / "metrics.json"
+        self.record = self.path / "run.json"
         self.report = self.path / "evaluation.json"
+        self.tensorboard = self.path / "tensorboard"
+
+    @property
+    def checkpoints(self):
+        """The `Checkpoints` of its training."""
+        from keras_vae.commands.checkpoints import Checkpoints
+
+        return Checkpoints(self.path / "checkpoints")
+
+    def holds(self):
+        """The name of a file that shows that a training was run here; None if there is none."""
+        files = (self.model, self.metrics, self.record, *self.checkpoints.paths())
+        return next((file.name for file in files if file.is_file()), None)
 
     def open(self):
         """The `keras_vae.VAE`.
@@ -68,17 +82,23 @@ class Run:
         """A report may be written anywhere."""
 
     def settings(self):
-        """The `Settings` of the training; None if metrics.json is missing or damaged."""
+        """The `Source` of the training; None if metrics.json is missing or damaged."""
         return _settings(self._read)
 
-    def write_metrics(self, settings, test):
+    def write_record(self, record):
+        """Writes run.json, from which `train --config` repeats the training."""
+        self.record.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+    def write_metrics(self, source, test, epochs=None):
         """Writes metrics.json, once model.keras is there.
 
         Args:
-            settings: `Settings`.
+            source: `Source`.
             test: what the model is worth on the test set, as a dictionary for JSON.
+            epochs: the same of the last epoch and of the best, by these names.
         """
-        told = {**settings._asdict(), "test": test, "model_sha256": self._digest()}
+        told = {**source._asdict(), "test": test, "epochs": epochs or {}}
+        told["model_sha256"] = self._digest()
         self.metrics.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n")
 
     def published(self):
@@ -141,7 +161,7 @@ class Bundle:
             )
 
     def settings(self):
-        """The `Settings` of the training, if its data have a name: a bundle keeps no path."""
+        """The `Source` of the training, if its data have a name: a bundle keeps no path."""
         settings = _settings(lambda: json.loads(self.manifest.read_bytes())["metrics"])
         named = settings and settings.data in DATASETS
         return settings._replace(data_dir=None) if named else None
@@ -150,7 +170,7 @@ class Bundle:
 def _settings(read):
     try:
         told = read()
-        settings = Settings(told["data"], told.get("data_dir"), told["binarize"])
+        settings = Source(told["data"], told.get("data_dir"), told["binarize"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # JSON may be too deep
         return None
     named = isinstance(settings.data, str) and isinstance(settings.data_dir, str | None)

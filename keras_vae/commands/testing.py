@@ -110,11 +110,12 @@ def test_metrics(vae, test, seed):
     }
 
 
-def describe(test):
-    """One line about the test ELBO."""
+def describe(test, name=""):
+    """One line about the test ELBO; `name` says of which model."""
     error = "" if test["standard_error"] is None else f" ± {test['standard_error']:.2f}"
+    of = f"{name}, epoch {test['epoch']}: " if name else ""
     return (
-        f"test ELBO {test['elbo']:.2f}{error} nats per example (reconstruction_loss "
+        f"{of}test ELBO {test['elbo']:.2f}{error} nats per example (reconstruction_loss "
         f"{test['reconstruction_loss']:.2f}, kl_loss {test['kl_loss']:.2f}; "
         f"{test['examples']} examples, one draw of z each, seed {test['seed']})"
     )

@@ -1,172 +1,239 @@
-"""python -m keras_vae train: a model, its history, test ELBO and pictures in a folder."""
+"""python -m keras_vae train: a model, its history, its record and pictures in a folder."""
 
 import csv
 import dataclasses
-import inspect
-import os
+import shutil
+import signal
 import sys
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 
 import keras
 import numpy as np
 
-from keras_vae import datasets, evaluation, plotting
-from keras_vae.commands import runs, testing
+from keras_vae import plotting
+from keras_vae.commands import recipe, runs, testing
+from keras_vae.commands.callbacks import Averaged, Keeper, Lines, Watch, best_epoch, finished
+from keras_vae.commands.checkpoints import State, assign, values_of, variables_of
+from keras_vae.commands.record import check_same, record
 from keras_vae.distributions.base import SupportError
-from keras_vae.distributions.likelihoods import LIKELIHOODS
-from keras_vae.distributions.priors import PRIORS
 from keras_vae.folders import atomic_files, output_folder
-from keras_vae.lookup import named
-from keras_vae.models import VAE
-from keras_vae.models.parts import checked_seed
-from keras_vae.objectives import OBJECTIVES
+from keras_vae.models.archive import canonical
+from keras_vae.options import from_dictionary, read
 from keras_vae.quiet import quiet_stderr
 from keras_vae.schedules import KLWarmup
+from keras_vae.settings import Settings
+from keras_vae.signals import Interrupted, put_off, raised
 
 
-def train(
-    *,
-    data,
-    data_dir,
-    binarize,
-    conditional,
-    architecture,
-    activation,
-    likelihood,
-    levels,
-    prior,
-    prior_components,
-    posterior,
-    latent_dim,
-    objective,
-    num_samples,
-    estimator,
-    beta,
-    free_bits,
-    kl_warmup,
-    epochs,
-    batch_size,
-    learning_rate,
-    seed,
-    out,
-):
-    """Trains a model and leaves it in `out` with its history, test ELBO and pictures."""
-    for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    if not 0 < learning_rate < float("inf"):
-        raise ValueError(f"learning_rate must be a positive number, got {learning_rate}")
-    given = {"num_samples": num_samples, "free_bits": free_bits}
-    given |= {"beta": beta, "estimator": estimator}
-    objective = make("objective", objective, OBJECTIVES, **given)
-    prior = make("prior", prior, PRIORS, num_components=prior_components)
-    likelihood = likelihood or ("bernoulli" if binarize else "normal")
-    likelihood = make("likelihood", likelihood, LIKELIHOODS, levels=levels)
-    options = {"posterior": posterior, **({"activation": activation} if activation else {})}
-    seed = checked_seed(seed)
+def train(*, given, config=None, out=None, resume=None, overwrite=False, shown="lines"):
+    """Trains a model, or goes on with one, and leaves it in a folder.
+
+    Args:
+        given: the settings that were given, a dictionary; they go before those of `config`.
+        config: a `.toml` or a run.json with settings.
+        out: the folder, for a new training.
+        resume: the folder, for one that goes on.
+        overwrite: whether a run that is in the folder may be replaced.
+        shown: of the progress: `"nothing"`, `"lines"` or `"everything"`.
+    """
+    with raised(), hushed(shown == "nothing"):
+        if resume is None:
+            run = runs.Run(out)
+            check_free(run, overwrite)
+            told = read(config, Settings) if config else {}
+            settings, state = recipe.resolved(Settings(**{**told, **given})), None
+        else:
+            run = runs.Run(resume)
+            settings, state = before(run, config, given)
+        _train(run, settings, state, shown)
+
+
+def check_free(run, overwrite):
+    """Raises `ValueError` if a run is in the folder, and may not be replaced."""
+    held = run.holds()
+    if held and not overwrite:
+        goes_on = f"--resume {run.path} to go on with it, " if run.checkpoints.paths() else ""
+        raise ValueError(
+            f"{run.path} holds a run ({held}): give {goes_on}--overwrite to replace it, or another "
+            "--out"
+        )
+
+
+def before(run, config, given):
+    """The settings and the `State` of a training that goes on.
+
+    A training that depends on nothing but the number of its epoch can be made longer or shorter.
+    """
+    if config or given.keys() - {"epochs"}:
+        name = "--config" if config else f"--{min(given.keys() - {'epochs'}).replace('_', '-')}"
+        raise ValueError(
+            f"{name} cannot be changed by --resume, which goes on with the settings of the run: "
+            "only --epochs can"
+        )
+    state = run.checkpoints.newest()
+    settings = Settings(**from_dictionary(state.record["settings"], Settings))
+    if given.get("epochs", settings.epochs) != settings.epochs:
+        if settings.schedule != "constant":
+            raise ValueError(
+                f"--epochs must stay {settings.epochs}, got {given['epochs']}: the learning rate "
+                f"falls by the {settings.schedule} schedule for so many. Train anew"
+            )
+        settings = dataclasses.replace(settings, **given)
+    return settings, state
+
+
+def _train(run, settings, state, shown):
+    """Trains from the beginning or from `state`, with the lock of the run."""
+    recipe.check(settings)
     with quiet_stderr():  # it loads TensorFlow, on any backend
-        keras.utils.set_random_seed(seed)
-    dataset = datasets.load(data, data_dir)
-    if conditional:
-        options["num_classes"] = 1 + int(testing.labels(dataset, dataset.y_train).max())
-    else:
-        dataset = dataclasses.replace(dataset, y_train=None, y_test=None)
-    test = testing.test_set(dataset, data, binarize, conditional)
-    x = training_images(dataset, binarize)
-    vae = VAE.from_architecture(
-        architecture,
-        dataset.input_shape,
-        latent_dim,
-        likelihood,
-        prior,
-        objective,
-        seed,
-        augment="binarize" if binarize == "dynamic" else None,
-        **options,
-    )
-    vae.compile(optimizer=keras.optimizers.Adam(learning_rate))
-    watch = Watch(test.x[:500])
-    callbacks = [watch] if kl_warmup is None else [watch, KLWarmup(kl_warmup)]
-    gone = [name for name in runs.DERIVED if (out / name).is_file()]
-    with output_folder(out), atomic_files(out, runs.DERIVED) as new:
-        print(f"{len(dataset.x_train)} examples of {data}, {len(test.x)} to test on", flush=True)
-        history = fit(vae, x, dataset.y_train, test, epochs, batch_size, callbacks)
-        source = data if data in datasets.NAMES else os.path.abspath(data)
-        settings = runs.Settings(source, data_dir, binarize)
-        metrics, names = write_run(vae, history, watch.kl, settings, test, new)
-    print(testing.describe(metrics))
-    print(f"wrote {out}/: {', '.join(names)}")
+        keras.utils.set_random_seed(settings.seed)
+    dataset = recipe.load(settings)
+    data = recipe.split(settings, dataset)
+    now = record(settings, dataset, data)
+    vae = recipe.model(settings, dataset)
+    vae.compile(optimizer=recipe.optimizer(settings, len(data.x)))
+    vae.optimizer.build(vae.trainable_variables)
+    gone = [name for name in runs.DERIVED if (run.path / name).is_file()]
+    with output_folder(run.path), atomic_files(run.path, runs.DERIVED) as new:
+        if state is None:
+            run.checkpoints.tidy(0)
+            shutil.rmtree(run.tensorboard, ignore_errors=True)
+            variables = values_of(variables_of(vae))
+            state = State(now, {}, np.zeros((0, vae.latent_dim)), variables, [])
+        else:
+            state = state._replace(record=gone_on(state.record, now))
+            assign(variables_of(vae), state.variables)
+        print(told(data, settings, state), flush=True)
+        keeper = Keeper(settings, state, run.checkpoints, Watch(data.watched, state.kl))
+        try:
+            fit(vae, data, keeper, run, shown)
+            names, epochs = write_run(vae, keeper.state, settings, data, new)
+        except KeyboardInterrupt as interrupted:
+            raise stopped(interrupted, keeper, run) from None
+        except Exception as error:
+            ended = finished(settings, keeper.state.history)
+            if not keeper.state.epoch or (ended and isinstance(error, FloatingPointError)):
+                run.checkpoints.tidy(0)  # nothing in them is of use
+            raise
+        run.checkpoints.tidy(1)
+    for name, metrics in epochs.items():
+        print(testing.describe(metrics, name))
+    print(f"wrote {run.path}/: {', '.join(names)}")
     if gone:
         print(f"removed what told of the model before: {', '.join(gone)}")
 
 
-class Watch(evaluation.PosteriorCollapse):
-    """Logs the number of active units alone: a column for each dimension would bury the loss."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        found = {}
-        super().on_epoch_end(epoch, found)
-        logs["active_units"] = found["active_units"]
+def told(data, settings, state):
+    """What is trained on, in a line."""
+    held = f", {len(data.validation[0])} held out" if data.validation else ""
+    begun = f"; going on after epoch {state.epoch} of {settings.epochs}" if state.epoch else ""
+    return f"{len(data.x)} examples of {settings.data}{held}, {len(data.test.x)} to test on{begun}"
 
 
-def make(what, name, table, **settings):
-    """The object of that name; settings that are None keep its defaults."""
-    settings = {key: value for key, value in settings.items() if value is not None}
-    kind = named(what, name, table)
-    foreign = settings.keys() - inspect.signature(kind).parameters
-    if foreign:
-        raise ValueError(f"the {what} {name} has no {min(foreign)}: leave it out")
-    return kind(**settings)
+def gone_on(before, now):
+    """The record of a training that goes on: what it was, with the settings of now."""
+    for difference in check_same(before, now):
+        print(f"note: {difference}: the last bits may differ", file=sys.stderr)
+    return {**now, "time": before["time"], "versions": before["versions"]}
 
 
-def training_images(dataset, binarize):
-    """The images to train on: grey, or binary once; the model makes grey ones binary anew."""
-    if binarize == "static":
-        return dataset.binarized(testing.SEED).x_train
-    if binarize == "dynamic":
-        return datasets.binarization.grey_levels(dataset.x_train)
-    return dataset.x_train
-
-
-def fit(vae, x, y, test, epochs, batch_size, callbacks):
-    """Trains, until the last epoch or Ctrl-C, and returns the history."""
-    verbose = 1 if sys.stdout.isatty() else 2
-    try:
+def fit(vae, data, keeper, run, shown):
+    """Trains until the last epoch; `keeper` has the state then."""
+    settings, state = keeper.settings, keeper.state
+    keeper.save()
+    with advice():
         vae.fit(
-            x,
-            y,
-            batch_size=batch_size,
-            validation_data=(test.x,) if test.label is None else (test.x, test.label),
-            epochs=epochs,
-            callbacks=callbacks,
-            verbose=verbose,
+            data.x,
+            data.y,
+            batch_size=settings.batch_size,
+            validation_data=data.validation,
+            epochs=state.epoch if finished(settings, state.history) else settings.epochs,
+            initial_epoch=state.epoch,
+            callbacks=callbacks(keeper, run, shown),
+            verbose=1 if shown == "lines" and sys.stdout.isatty() else 0,
         )
+
+
+def stopped(interrupted, keeper, run):
+    """Saves the last epoch that is complete; returns the `Interrupted` that says how to go on."""
+    with put_off():
+        keeper.try_to_save()
+    return Interrupted(
+        getattr(interrupted, "number", signal.SIGINT),
+        f"interrupted after {keeper.state.epoch} of {keeper.settings.epochs} epochs; to go on: "
+        f"python -m keras_vae train --resume {run.path}",
+    )
+
+
+def callbacks(keeper, run, shown):
+    """What is called after each epoch, in this order."""
+    settings, found = keeper.settings, [keeper.watch]
+    if settings.kl_warmup is not None:
+        found.append(KLWarmup(settings.kl_warmup))
+    if settings.ema is not None:
+        found.append(Averaged())
+    if settings.tensorboard:
+        board = keras.callbacks.TensorBoard(run.tensorboard, write_graph=False)
+        board.looks_at_calls = True  # it logs after each epoch alone
+        found.append(board)
+    if shown == "everything" or (shown == "lines" and not sys.stdout.isatty()):
+        found.append(Lines(everything=shown == "everything"))
+    return [*found, keeper]
+
+
+@contextmanager
+def hushed(hush):
+    """Keeps what is printed from the screen."""
+    with redirect_stdout(StringIO() if hush else sys.stdout):
+        yield
+
+
+@contextmanager
+def advice():
+    """Says which flags help, when the data have no density."""
+    try:
+        yield
     except SupportError as error:
         flags = "--binarize dynamic, --likelihood normal or --levels N"
         raise ValueError(f"{error}. As flags: {flags}") from error
-    except KeyboardInterrupt:
-        if not vae.history.epoch:
-            raise
-        print(f"\nstopped after {len(vae.history.epoch)} of {epochs} epochs")
-    return {"epoch": vae.history.epoch, **vae.history.history}
 
 
-def write_run(vae, history, kl, settings, test, out):
-    """Writes model.keras, history.csv, metrics.json and the pictures; returns what they are."""
-    metrics = testing.test_metrics(vae, test, seed=0)
-    if not np.isfinite(metrics["elbo"]):
+def write_run(vae, state, settings, data, out):
+    """Writes all that a run holds into `out`; returns the names, and what the models are worth.
+
+    Raises:
+        FloatingPointError: there is no model whose test ELBO is finite.
+    """
+    last = measured(vae, data.test, state.epoch)
+    epochs = {"last": last} if np.isfinite(last["elbo"]) else {}
+    if state.best:
+        assign(vae.weights, state.best)
+        epochs["best"] = measured(vae, data.test, best_epoch(state.history) + 1)
+    kept = epochs.get(settings.keep, last)
+    if not np.isfinite(kept["elbo"]):
         raise FloatingPointError(
-            f"training diverged: the test ELBO is {metrics['elbo']}. Lower --learning-rate, and "
+            f"training diverged: the test ELBO is {kept['elbo']}. Lower --learning-rate, and "
             "look for very large values in the data"
         )
-    write_files(vae, history, test, out)
-    runs.Run(out).write_metrics(settings, metrics)
-    plotting.save(plotting.kl_per_dimension(kl), out / "kl_per_dimension.png")
-    return metrics, sorted(path.name for path in out.iterdir())
+    write_files(vae, state.history, data.test, out)
+    run = runs.Run(out)
+    run.write_record(state.record)
+    source = runs.Source(settings.data, settings.data_dir, settings.binarize)
+    run.write_metrics(source, kept, epochs)
+    plotting.save(plotting.kl_per_dimension(state.kl), out / "kl_per_dimension.png")
+    return sorted(path.name for path in out.iterdir()), epochs
+
+
+def measured(vae, test, epoch):
+    """What the model is worth on the test set after `epoch` epochs."""
+    return {"epoch": epoch, **testing.test_metrics(vae, test, seed=0)}
 
 
 def write_files(vae, history, test, out):
     """Writes the model, its history and the pictures of a run."""
     vae.save(runs.Run(out).model)
+    canonical(runs.Run(out).model)
     with open(out / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(history)

@@ -24,7 +24,7 @@ def read_npz(path, name=None):
     with _one_line_errors(path), np.load(path, allow_pickle=False) as archive:
         wanted = _parts(archive.files)
         for key in wanted.values():
-            _check_member(archive.zip, key)
+            check_member(archive.zip, key)
         parts = {part: archive[key] for part, key in wanted.items()}
     if "x_train" not in parts:
         raise ValueError(
@@ -65,7 +65,7 @@ def check_readable(path):
     return start
 
 
-def _check_member(archive, key):
+def check_member(archive, key):
     """Refuses a bad array of an `.npz`."""
     member = archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
     with archive.open(member) as file:

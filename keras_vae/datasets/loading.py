@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from keras_vae.datasets import arrays, images, named
-from keras_vae.lookup import hint
 from keras_vae.names import DATASETS as NAMES
+from keras_vae.names import hint
 
 _READERS = {".npz": arrays.read_npz, ".npy": arrays.read_npy}
 

@@ -5,11 +5,15 @@ damaged, what unpacks to far more than was stored, and weights that lie in other
 """
 
 import io
+import json
+import re
 import zipfile
 
 import h5py
 
-CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
+DATE, ADDRESS = "1980-01-01@00:00:00", re.compile(rb'("shared_object_id": )(\d+)')
+"""What equal files have for a date, as zip files begin to count; and what no two have equal."""
 CONFIG_BYTES = 2**23
 """Of a config.json at most; one of a hundred layers has some 40 kB."""
 UNPACKED_BYTES, EXPANSION = 2**28, 20
@@ -75,3 +79,27 @@ def check_dataset(name, part, size):
     stored = part.id.get_storage_size()
     if not part.nbytes == stored <= size:
         raise ValueError(f"{name} of its weights must be {part.nbytes:,} bytes, got {stored:,}")
+
+
+def canonical(path):
+    """Rewrites the `.keras` file at `path` so that equal models make equal files.
+
+    Keras writes into it the time and where in memory an object was.
+    """
+    numbers, old = {}, path.with_suffix(".timed")
+    path.rename(old)
+    with zipfile.ZipFile(old) as read, zipfile.ZipFile(path, "w") as written:
+        for name in read.namelist():
+            part = read.read(name)
+            if name == METADATA:
+                part = json.dumps({**json.loads(part), "date_saved": DATE}).encode()
+            if name == CONFIG:
+                part = ADDRESS.sub(lambda found: renumbered(found, numbers), part)
+            written.writestr(zipfile.ZipInfo(name), part)
+    old.unlink()
+
+
+def renumbered(found, numbers):
+    """The number of a shared object, counted from 1, in the place of its address."""
+    number = numbers.setdefault(found[2], len(numbers) + 1)
+    return found[1] + str(number).encode()

@@ -90,6 +90,7 @@ class Loop:
             *(a if a is None else ops.convert_to_numpy(a) for a in (y, weight)),
             shuffle=given.get("shuffle", True),
             steps=chosen.steps,
+            epoch=given.get("initial_epoch", 0),
         )
         given.update(x=rows, y=None, sample_weight=None)
         return rows, chosen.xla
@@ -107,6 +108,7 @@ class Loop:
             convolves_on_cpu=backend.on_cpu() and any(len(w.shape) > 2 for w in kernels),
             needs_xla=needs_xla(model),
             steps_before=int(ops.convert_to_numpy(model.optimizer.iterations)),
+            fitted=bool(self.for_rows),
         )
 
 

@@ -41,6 +41,8 @@ class Facts(NamedTuple):
     """Whether it would crash without XLA."""
     steps_before: int = 0
     """How many steps the optimizer has taken; a loaded model knows it too."""
+    fitted: bool = False
+    """Whether it was fitted before in this process."""
 
 
 class Plan(NamedTuple):
@@ -71,8 +73,9 @@ def plan(given, facts, limits):
     `steps_per_epoch`, and all that `Facts.in_keras_loop` says. Everything else stays in place.
 
     XLA compiles the steps if that pays: it takes about a second. It pays for many steps, and for a
-    model that was trained before, because who calls `fit` twice will call it again. TensorFlow
-    computes convolutions faster without it on a CPU.
+    model that was trained before, because who calls `fit` twice will call it again. A `fit` that
+    goes on from its `initial_epoch` is planned as the whole, so that it comes to the same bits.
+    TensorFlow computes convolutions faster without it on a CPU.
 
     Args:
         given: the arguments of `fit` by name.
@@ -102,7 +105,9 @@ def plan(given, facts, limits):
     steps = max(1, most)
     if limits.divides_epochs:
         steps = max(n for n in range(1, steps + 1) if batches % n == 0)
-    pays = facts.steps_before > 0 or batches * given.get("epochs", 1) >= limits.xla_after
+    before = facts.steps_before - batches * given.get("initial_epoch", 0)
+    long = batches * given.get("epochs", 1) >= limits.xla_after
+    pays = facts.fitted or before > 0 or long
     compiled = pays and facts.supports_xla and not facts.convolves_on_cpu
     return Plan(batch_size, steps, facts.needs_xla or compiled)
 

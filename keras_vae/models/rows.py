@@ -20,6 +20,8 @@ class Rows(DataAdapter):
         shuffle: whether each epoch has another order; NumPy's global seed fixes it, which
             `keras.utils.set_random_seed` sets.
         steps: how many batches one call of the training function takes.
+        epoch: the number of the first one. The order of an epoch is a function of the seed and its
+            number, so that a training that goes on sees the orders of one that was not stopped.
 
     Example:
 
@@ -28,16 +30,17 @@ class Rows(DataAdapter):
     [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, x, batch_size, y=None, sample_weight=None, shuffle=True, steps=1):
+    def __init__(self, x, batch_size, y=None, sample_weight=None, shuffle=True, steps=1, epoch=0):
         self.x, self.y, self.sample_weight = x, y, sample_weight
         self._batch_size, self.steps = batch_size, steps
-        self.generator = np.random.default_rng(np.random.randint(2**31)) if shuffle else None
+        self.seed, self.epoch = np.random.randint(2**31) if shuffle else None, epoch
 
     def __iter__(self):
         """One epoch; the order is drawn with its first batch, since Keras begins some in vain."""
         order = np.arange(len(self.x), dtype="int32")
-        if self.generator is not None:
-            self.generator.shuffle(order)
+        if self.seed is not None:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(order)
+        self.epoch += 1
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
             others = (self.y, self.sample_weight)

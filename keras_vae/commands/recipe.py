@@ -1,0 +1,186 @@
+"""What a training is made of, from its `Settings`: data, model, optimizer."""
+
+import dataclasses
+import inspect
+import os
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_vae import datasets
+from keras_vae.commands import testing
+from keras_vae.distributions.likelihoods import LIKELIHOODS
+from keras_vae.distributions.priors import PRIORS
+from keras_vae.lookup import named
+from keras_vae.models import VAE
+from keras_vae.models.parts import checked_seed
+from keras_vae.objectives import OBJECTIVES
+
+STAGES = 8
+"""Of the piecewise schedule: stage i is 3^i times as long as the first (Burda et al. 2016)."""
+
+
+class Data(NamedTuple):
+    """What a training sees, and what it is tested on."""
+
+    x: Any
+    """`(N, *input_shape)`, as `fit` takes it: grey levels where the model makes them binary."""
+    y: Any
+    """The labels of a conditional model, else None."""
+    validation: Any
+    """`(x,)` or `(x, y)`, held out; None where nothing is."""
+    test: Any
+    """A `testing.TestSet`."""
+
+    @property
+    def watched(self):
+        """Some examples as the model is tested on them, to see what z is used for."""
+        return (self.validation or self.test)[0][:500]
+
+
+def resolved(settings):
+    """The settings with what the others decide: where the data are, the likelihood, what is kept.
+
+    Example:
+
+    >>> from keras_vae.settings import Settings
+    >>> resolved(Settings(binarize="dynamic", validation=0)).keep
+    'last'
+    """
+    data, data_dir = settings.data, settings.data_dir
+    return dataclasses.replace(
+        settings,
+        data=data if data in datasets.NAMES else absolute(data),
+        data_dir=data_dir and absolute(data_dir),
+        likelihood=settings.likelihood or ("bernoulli" if settings.binarize else "normal"),
+        keep=settings.keep or ("best" if settings.validation else "last"),
+    )
+
+
+def absolute(path):
+    """A path that means the same from every folder."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def load(settings):
+    """The data set that the settings name; without its labels, if the model takes none."""
+    dataset = datasets.load(settings.data, settings.data_dir)
+    if settings.conditional:
+        testing.labels(dataset, dataset.y_train)
+        return dataset
+    return dataclasses.replace(dataset, y_train=None, y_test=None)
+
+
+def split(settings, dataset):
+    """The `Data` of a training: which examples are held out is a function of the seed."""
+    test = testing.test_set(dataset, settings.data, settings.binarize, settings.conditional)
+    x, y, count = dataset.x_train, dataset.y_train, 0
+    validation = None
+    if settings.validation:
+        count = max(1, round(settings.validation * len(x)))
+        if count >= len(x):
+            raise ValueError(
+                f"validation must leave examples to train on: {settings.validation} of {len(x)} "
+                f"are {count}"
+            )
+        out = np.isin(np.arange(len(x)), order(settings.seed, len(x))[:count])
+        held = x[out]
+        if settings.binarize:
+            held = datasets.binarize(held, testing.SEED + 2)
+        validation = (held,) if y is None else (held, y[out])
+        x, y = x[~out], None if y is None else y[~out]
+    if settings.binarize == "static":
+        x = datasets.binarize(x, testing.SEED + 1)
+    if settings.binarize == "dynamic":
+        x = datasets.binarization.grey_levels(x)
+    return Data(x, y, validation, test)
+
+
+def order(seed, count):
+    """An order of `count` examples."""
+    return np.random.default_rng(seed).permutation(count)
+
+
+def check(settings):
+    """Raises `ValueError` if the parts of the model cannot be made, before data are loaded."""
+    checked_seed(settings.seed)
+    parts(settings)
+
+
+def parts(settings):
+    """The likelihood, the prior and the objective."""
+    return (
+        make("likelihood", settings.likelihood, LIKELIHOODS, levels=settings.levels),
+        make("prior", settings.prior, PRIORS, num_components=settings.prior_components),
+        make(
+            "objective",
+            settings.objective,
+            OBJECTIVES,
+            num_samples=settings.num_samples,
+            free_bits=settings.free_bits,
+            beta=settings.beta,
+            estimator=settings.estimator,
+        ),
+    )
+
+
+def model(settings, dataset):
+    """The VAE, compiled, with all its variables made."""
+    options = {
+        name: getattr(settings, name)
+        for name in ("posterior", "hidden", "activation", "width", "depth", "groups")
+        if getattr(settings, name) is not None
+    }
+    if settings.gated:
+        options["gated"] = True
+    if settings.conditional:
+        options["num_classes"] = 1 + int(dataset.y_train.max())
+    vae = VAE.from_architecture(
+        settings.architecture,
+        dataset.input_shape,
+        settings.latent_dim,
+        *parts(settings),
+        settings.seed,
+        augment="binarize" if settings.binarize == "dynamic" else None,
+        **options,
+    )
+    return vae
+
+
+def optimizer(settings, examples):
+    """Adam, as the settings want it for so many examples in an epoch."""
+    return keras.optimizers.Adam(
+        rate(settings, -(-examples // settings.batch_size)),
+        global_clipnorm=settings.clip_norm,
+        use_ema=settings.ema is not None,
+        ema_momentum=0.99 if settings.ema is None else settings.ema,
+        gradient_accumulation_steps=settings.accumulate if settings.accumulate > 1 else None,
+    )
+
+
+def rate(settings, steps):
+    """The learning rate, a number or a schedule of Keras, for so many steps in an epoch."""
+    highest, total = settings.learning_rate, settings.epochs * steps
+    if settings.schedule == "cosine":
+        rising = round(settings.rate_warmup * steps)
+        first, target = (0.0, highest) if rising else (highest, None)
+        return keras.optimizers.schedules.CosineDecay(
+            first, total - rising, warmup_target=target, warmup_steps=rising
+        )
+    if settings.schedule == "piecewise":
+        ends = np.cumsum(3.0 ** np.arange(STAGES))
+        boundaries = np.round(ends[:-1] / ends[-1] * total).astype(int).tolist()
+        rates = (highest * 10 ** (-np.arange(STAGES) / 7)).tolist()
+        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    return highest
+
+
+def make(what, name, table, **settings):
+    """The object of that name; settings that are None keep its defaults."""
+    settings = {key: value for key, value in settings.items() if value is not None}
+    kind = named(what, name, table)
+    foreign = settings.keys() - inspect.signature(kind).parameters
+    if foreign:
+        raise ValueError(f"the {what} {name} has no {min(foreign)}: leave it out")
+    return kind(**settings)

@@ -1,0 +1,141 @@
+"""All that decides a training: its flags, its files and its record are made from it."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from keras_vae import names
+from keras_vae.names import listed
+from keras_vae.options import checked, flag, option
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `train` does, but for where its files go. None: as the data or the other settings say.
+
+    Raises:
+        ValueError: a value has the wrong type, or lies outside its range.
+
+    Example:
+
+    >>> settings = Settings(data="mnist", epochs=20)
+    >>> settings.batch_size
+    64
+    >>> settings.as_flags()
+    ['--data', 'mnist', '--epochs', '20']
+    """
+
+    data: str = option("digits", f"{', '.join(names.DATASETS)}, or a path")
+    data_dir: str | None = option(None, f"folder of the files of {listed(names.DATASETS[1:])}")
+    validation: float = option(
+        0.1, "share of the training examples, below 1, that is held out to choose and to stop by"
+    )
+    binarize: str | None = option(
+        None, "draw binary images: anew each time one is seen, or once", ("dynamic", "static")
+    )
+    conditional: bool = option(False, "give the decoder the labels of the data")
+    architecture: str = option("mlp", listed(names.ARCHITECTURES))
+    hidden: tuple[int, ...] | None = option(
+        None, "units of the hidden layers of mlp", metavar="N", shown="200 200"
+    )
+    gated: bool = option(False, "hidden layers of mlp that are multiplied by a gate")
+    activation: str | None = option(None, "of the hidden layers", shown="its own")
+    width: int | None = option(None, "channels of resnet at full size", metavar="N", shown="16")
+    depth: int | None = option(None, "blocks of resnet at each size", metavar="N", shown="1")
+    groups: int | None = option(
+        None, "of the channels that resnet normalizes together", metavar="N", shown="no such layer"
+    )
+    likelihood: str | None = option(
+        None, listed(names.LIKELIHOODS), shown="bernoulli with --binarize, else normal"
+    )
+    levels: int | None = option(
+        None, "grey levels of a discretized likelihood", shown="256; digits have 17"
+    )
+    prior: str = option("standard_normal", listed(names.PRIORS))
+    prior_components: int | None = option(
+        None, "of mixture_of_normals or vamp", metavar="N", shown="100"
+    )
+    posterior: str = option("diagonal_normal", listed(names.POSTERIORS))
+    latent_dim: int = option(8, "size of z")
+    objective: str = option("elbo", listed(names.OBJECTIVES))
+    num_samples: int | None = option(
+        None, "draws of z for each example in a step", shown="elbo 1, iwae 5"
+    )
+    estimator: str = option("reparameterized", f"of the gradient: {listed(names.ESTIMATORS)}")
+    beta: float = option(1.0, "weight of the KL divergence")
+    free_bits: float | None = option(
+        None, "KL divergence that elbo does not lower", metavar="NATS", shown="0"
+    )
+    kl_warmup: float | None = option(
+        None, "epochs until the KL divergence has its weight", metavar="EPOCHS", shown="0"
+    )
+    epochs: int = option(100, "passes over the data")
+    batch_size: int = option(64, "examples in a step")
+    learning_rate: float = option(1e-3, "of Adam, at its highest")
+    schedule: str = option(
+        "constant", f"of the learning rate: {listed(names.SCHEDULES)}", names.SCHEDULES
+    )
+    rate_warmup: float = option(
+        0.0, "epochs in which the learning rate rises from 0; with cosine", metavar="EPOCHS"
+    )
+    clip_norm: float | None = option(
+        None, "longest gradient of all weights together; longer ones are scaled", shown="none"
+    )
+    accumulate: int = option(1, "steps whose gradients are averaged before the weights change")
+    ema: float | None = option(
+        None,
+        "momentum of an average of the weights, which is what is tested and kept",
+        metavar="MOMENTUM",
+        shown="no average",
+    )
+    keep: str | None = option(
+        None,
+        "which model is kept: the best by the validation loss, or the last",
+        names.KEPT,
+        shown="best, where there is validation",
+    )
+    patience: int | None = option(
+        None, "epochs without a better validation loss after which training ends", shown="no end"
+    )
+    save_every: int = option(1, "epochs from one checkpoint to the next", metavar="EPOCHS")
+    tensorboard: bool = option(False, "write what is logged for TensorBoard too")
+    seed: int = option(0, "of weights, noise and order")
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = checked(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)  # as a frozen class allows it
+        for name in ("epochs", "batch_size", "accumulate", "save_every", "patience"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip_norm"):
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}")
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"validation must be from 0 to 1, without 1, got {self.validation}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema must lie between 0 and 1, got {self.ema}")
+        if not 0 <= self.rate_warmup < self.epochs:
+            raise ValueError(
+                f"rate_warmup must be from 0 to epochs, without these {self.epochs}, got "
+                f"{self.rate_warmup}"
+            )
+        if self.rate_warmup and self.schedule != "cosine":
+            raise ValueError(f"schedule {self.schedule} has no rate_warmup: cosine has")
+        if not self.validation and (self.patience is not None or self.keep == "best"):
+            name = "patience" if self.patience is not None else "keep best"
+            raise ValueError(f"{name} needs validation data, and validation is 0: give a share")
+
+    def as_flags(self):
+        """The arguments of `train` that say the same, without those that are defaults."""
+        flags = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value == field.default:
+                continue
+            flags.append(flag(field.name))
+            if isinstance(value, tuple):
+                flags += map(str, value)
+            elif value is not True:
+                flags.append(str(value))
+        return flags
