@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup export train test test-all bench conformance lint format check lock wheel wheel-check clean
+.PHONY: help setup export train ladder test test-all bench conformance lint format check lock wheel wheel-check clean
 
 STARTED := $(shell date +%s)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -24,6 +24,7 @@ INSTALLED := .venv/.installed
 # Plain `=`: the command line overrides these, a stray environment variable does not.
 DATA = digits
 DATA_DIR =
+ROW =
 NAME := $(patsubst -%,%,$(subst /,-,$(subst ../,,$(DATA:/=))))
 TRAINED := runs/$(NAME)/model.keras
 MODEL = $(TRAINED)
@@ -69,6 +70,7 @@ help:  ## Show this list
 ##   TRAIN_FLAGS=       what `keras_vae train` gets; remove runs/$DATA to train again
 ##   MODEL=path.keras   export this model and train nothing
 ##   OUT=dir            where the bundle goes; beside the model, as onnx/, if not given
+##   ROW=mlp            a row of the ladder, a file of benchmarks/ladder
 ##   PYTHON=python3.12  the Python that makes .venv: 3.11, 3.12 or 3.13
 ##   BENCH_FLAGS=       what the benchmark gets, as in `make bench BENCH_FLAGS='--only training --rounds 1'`
 ##   PYTEST_FLAGS=      what pytest gets, as in `make test PYTEST_FLAGS='-x tests/test_noise.py'`
@@ -100,8 +102,8 @@ train: $(TRAINED)  ## Train alone, into runs/$DATA
 
 runs/$(NAME)/model.keras: | $(INSTALLED)
 	@echo "==> train on $(DATA)"
-	$(PY) -m keras_vae train --data $(DATA) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) \
-	  $(TRAIN_FLAGS) --out runs/$(NAME)
+	$(PY) -m keras_vae train $(if $(wildcard runs/$(NAME)/checkpoints),--resume runs/$(NAME), \
+	  --data $(DATA) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(TRAIN_FLAGS) --out runs/$(NAME))
 
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
@@ -143,6 +145,9 @@ bench: $(INSTALLED) .venv/.torch $(BENCH)/pythae/.locked $(CONFORMANCE)/python/.
 	@echo "==> every contender in a fresh process; about half an hour on two cores"
 	$(PY) -m benchmarks --pythae $(BENCH)/pythae/bin/python \
 	  $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(BENCH_FLAGS)
+
+ladder: $(INSTALLED)  ## Print published results beside ours; with ROW=name train and evaluate one
+	@$(PY) -m benchmarks.ladder $(ROW) $(if $(DATA_DIR),--data-dir $(DATA_DIR))
 
 $(BENCH)/pythae/.locked: benchmarks/requirements.txt
 	$(call make-venv,$(@D))

@@ -8,7 +8,6 @@ import difflib
 ARCHITECTURES = ("conv", "mlp", "resnet")
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 ESTIMATORS = ("doubly_reparameterized", "reparameterized", "sticking_the_landing")
-KEPT = ("best", "last")
 LIKELIHOODS = (
     "bernoulli",
     "categorical",
@@ -24,7 +23,6 @@ OBJECTIVES = ("elbo", "iwae")
 POSTERIORS = ("diagonal_normal", "full_normal")
 PRECISIONS = ("float16", "int8")
 PRIORS = ("flow", "mixture_of_normals", "standard_normal", "vamp")
-SCHEDULES = ("constant", "cosine", "piecewise")
 
 
 def listed(names):

@@ -73,7 +73,7 @@ def listed_types(kinds):
 
 
 def read(path, kind):
-    """The settings in a `.toml`, or those that a run.json tells of, as a dictionary.
+    """The settings in a file: a run.json, or a `.toml` of settings, or with a table of that name.
 
     Args:
         path: the file.
@@ -97,7 +97,8 @@ def read(path, kind):
         raise ValueError(f"--config must be a .toml or the run.json of a run, got {path}")
     try:
         text = path.read_text(encoding="utf-8")
-        told = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)["settings"]
+        told = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        told = told["settings"] if path.suffix == ".json" or "settings" in told else told
         if not isinstance(told, dict):
             raise TypeError("its settings are no table")
     except OSError as error:

@@ -8,6 +8,9 @@ from keras_vae import names
 from keras_vae.names import listed
 from keras_vae.options import checked, flag, option
 
+KEPT = ("best", "last")
+SCHEDULES = ("constant", "cosine", "piecewise")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -72,9 +75,7 @@ class Settings:
     epochs: int = option(100, "passes over the data")
     batch_size: int = option(64, "examples in a step")
     learning_rate: float = option(1e-3, "of Adam, at its highest")
-    schedule: str = option(
-        "constant", f"of the learning rate: {listed(names.SCHEDULES)}", names.SCHEDULES
-    )
+    schedule: str = option("constant", f"of the learning rate: {listed(SCHEDULES)}", SCHEDULES)
     rate_warmup: float = option(
         0.0, "epochs in which the learning rate rises from 0; with cosine", metavar="EPOCHS"
     )
@@ -91,7 +92,7 @@ class Settings:
     keep: str | None = option(
         None,
         "which model is kept: the best by the validation loss, or the last",
-        names.KEPT,
+        KEPT,
         shown="best, where there is validation",
     )
     patience: int | None = option(

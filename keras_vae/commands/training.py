@@ -177,9 +177,10 @@ def callbacks(keeper, run, shown):
         board = keras.callbacks.TensorBoard(run.tensorboard, write_graph=False)
         board.looks_at_calls = True  # it logs after each epoch alone
         found.append(board)
+    found.append(keeper)
     if shown == "everything" or (shown == "lines" and not sys.stdout.isatty()):
         found.append(Lines(everything=shown == "everything"))
-    return [*found, keeper]
+    return found
 
 
 @contextmanager
