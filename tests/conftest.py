@@ -45,6 +45,9 @@ ON_NONE = (
     "keras_vae/lookup.py",
     "keras_vae/noise.py",
     "keras_vae/names.py",
+    "keras_vae/options.py",
+    "keras_vae/settings.py",
+    "keras_vae/signals.py",
     "keras_vae/plotting/tiles.py",
     "tests/conformance",
     "tests/test_benchmark_data.py",
@@ -63,11 +66,14 @@ ON_NONE = (
     "tests/test_packaging.py",
     "tests/test_pareto.py",
     "tests/test_readme.py",
+    "tests/test_settings.py",
 )
 
 
 # Heavier repetitions of a law that `make test` holds in another form: `make test-all` has them too.
 REPETITIONS = (
+    "tests/test_resume.py::*same_bits*conv*",
+    "tests/test_resume.py::*same_bits*resnet*",
     "tests/backends/*",  # the laws of every backend hold on each; this compares their numbers
     "tests/test_cli.py::test_bad_arguments*many components*",
     "tests/test_cli.py::test_bad_arguments*memory*",

@@ -40,7 +40,7 @@ def python(*arguments):
 
 
 def train(place, *options):
-    return python("keras_vae", "train", "--epochs", 1, *options, "--out", place)
+    return python("keras_vae", "train", "--epochs", 1, "--overwrite", *options, "--out", place)
 
 
 def sample(bundle, place):
