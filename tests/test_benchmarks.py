@@ -9,6 +9,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import harness, tables
 from benchmarks.harness import Contender, run, run_once, table
+from benchmarks.ladder import __main__ as ladder
 from benchmarks.speed import exporting, growth, sampling
 
 ROUNDS = [{"rate": 10.0}, {"rate": 30.0}, {"rate": 20.0}]
@@ -31,7 +32,7 @@ def rows(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
 
 
-@pytest.mark.parametrize("module", [command, harness, tables, exporting, growth, sampling])
+@pytest.mark.parametrize("module", [command, harness, ladder, tables, exporting, growth, sampling])
 def test_the_examples_in_the_docstrings_run(module):
     assert doctest.testmod(module).failed == 0
 

@@ -35,14 +35,20 @@ def run(*command):
         sys.exit(status)
 
 
-def climb(name, data_dir, folder):
-    """Trains and evaluates the model of a row, as far as that is not done, and writes its JSON."""
+def climb(name, where, folder):
+    """Trains and evaluates the model of a row, as far as that is not done, and writes its JSON.
+
+    Args:
+        name: of the row.
+        where: flags of `train` that say where the data are.
+        folder: for the models.
+    """
     row, out = rows()[name], folder / name
     if not (out / "model.keras").exists():
         if (out / "checkpoints").is_dir():
             run("-m", "keras_vae", "train", "--resume", out)
         else:
-            where = ["--data-dir", data_dir] if data_dir else []
+            make_data(row)
             config = FOLDER / f"{name}.toml"
             run("-m", "keras_vae", "train", "--config", config, *where, "--out", out)
     asked = row["evaluation"]
@@ -54,6 +60,14 @@ def climb(name, data_dir, folder):
     text = json.dumps(result, indent=1, allow_nan=False, ensure_ascii=False)
     (FOLDER / f"{name}.json").write_text(text + "\n")
     print(f"wrote {FOLDER / name}.json")
+
+
+def make_data(row):
+    """Makes the data of a row that a script here makes."""
+    path = Path(row["settings"]["data"])
+    if "made_by" in row and not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        run(row["made_by"], "--out", path)
 
 
 PARTS = ("run", "evaluation", "metrics")
@@ -94,14 +108,6 @@ def table(results):
 
     Args:
         results: for each name its row of TOML and its JSON, or None.
-
-    Example:
-
-    >>> row = {"title": "MLP", "published": 86.76, "goal": 87.0, "unit": "nats"}
-    >>> found = {"mean": -87.25, "standard_error": 0.7}
-    >>> result = {"log_likelihood": found, "protocol": {"num_samples": 5000, "examples": 1000}}
-    >>> print(table({"mlp": (row, {**result, "time": {"seconds": 1800.0}})}).splitlines()[2])
-    | MLP | 86.76 | 87.0 | **87.25 ± 0.70** | K = 5000, 1000 images | 30 min | `make ladder ROW=...
     """
     head = ("model", "published", "goal", "ours, −log p(x)", "protocol", "training", "command")
     lines = [head, ["---"] * len(head)]
@@ -110,7 +116,16 @@ def table(results):
 
 
 def cells(name, row, result):
-    """A line of the table, cell by cell."""
+    """A line of the table, cell by cell.
+
+    Example:
+
+    >>> row = {"title": "MLP", "published": 86.76, "goal": 87.0, "unit": "nats"}
+    >>> mean = {"log_likelihood": {"mean": -87.25, "standard_error": 0.7}}
+    >>> result = {"protocol": {"num_samples": 5000, "examples": 1000}, "time": {"seconds": 1800.0}}
+    >>> cells("mlp", row, mean | result)[3:6]
+    ['**87.25 ± 0.70**', 'K = 5000, 1000 examples', '30 min']
+    """
     command = f"`make ladder ROW={name}`"
     known = [row["title"], f"{row['published']}", f"{row['goal']}"]
     if result is None:
@@ -122,7 +137,7 @@ def cells(name, row, result):
     return [
         *known,
         f"**{mean:.2f} ± {found['standard_error']:.2f}**",
-        f"K = {protocol['num_samples']}, {protocol['examples']} images",
+        f"K = {protocol['num_samples']}, {protocol['examples']} examples",
         f"{result['time']['seconds'] / 60:.0f} min",
         command,
     ]
@@ -139,10 +154,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("row", nargs="?", choices=[*rows()], metavar="ROW")
     parser.add_argument("--data-dir", help="a folder that holds the data set")
+    parser.add_argument("--data", help="the file of a data set that is no script's")
     parser.add_argument("--out", type=Path, default=Path("runs/ladder"), help="for the models")
     given = parser.parse_args()
     if given.row:
-        climb(given.row, given.data_dir, given.out)
+        places = {"--data": given.data, "--data-dir": given.data_dir}
+        where = [word for place in places.items() if place[1] for word in place]
+        climb(given.row, where, given.out)
     else:
         print(table({name: (row, found(name)) for name, row in rows().items()}))
 
