@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def run(tmp_path_factory):
 @pytest.fixture
 def copy(run, tmp_path):
     """A copy that a test may change."""
-    subprocess.run(["cp", "-r", str(run), str(tmp_path / "run")], check=True)
+    shutil.copytree(run, tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -117,7 +118,8 @@ def test_a_training_that_is_done_is_written_again(copy):
     assert (copy / "model.keras").exists()
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(copy, monkeypatch, capsys, tmp_path):
+@pytest.mark.filterwarnings("default")
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(copy, monkeypatch, tmp_path, capsys):
     stop_after(monkeypatch, 4, signal.SIGTERM)
     assert main(["train", "--resume", str(copy), "--epochs", "9"]) == 143
     newest, before = Run(copy).checkpoints.paths()
@@ -126,7 +128,6 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(copy, monkeypatch, ca
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
     monkeypatch.undo()
-    capsys.readouterr()
     assert main(["train", "--resume", str(copy)]) == 0
     told = capsys.readouterr()
     assert re.search(
@@ -187,11 +188,12 @@ def test_the_record_repeats_the_training(run, tmp_path):
     first, again = (json.loads((d / "run.json").read_text()) for d in (run, tmp_path / "again"))
     assert first.pop("time").keys() == again.pop("time").keys() == {"began", "seconds"}
     assert first == again
-    assert first["command"].startswith("python -m keras_vae train --hidden 16 --latent-dim 3")
+    assert first["command"].startswith("python -m keras_vae train --hidden 16 --likelihood normal")
     assert (run / "history.csv").read_text() == (tmp_path / "again/history.csv").read_text()
 
 
-def test_the_best_and_the_last_are_both_measured(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore:After epoch 3, the posterior has collapsed")
+def test_the_best_and_the_last_are_both_measured(tmp_path):
     """At this learning rate the validation loss goes up and down."""
     assert train(tmp_path / "run", "--learning-rate", "0.1", epochs=6) == 0
     found = json.loads((tmp_path / "run/metrics.json").read_text())
@@ -208,6 +210,7 @@ def test_the_best_and_the_last_are_both_measured(tmp_path, monkeypatch):
     assert kept["test"] == found["epochs"]["last"]
 
 
+@pytest.mark.filterwarnings("ignore:After epoch 3, the posterior has collapsed")
 def test_patience_ends_the_training(tmp_path):
     arguments = ["--learning-rate", "0.1", "--patience", "1"]
     assert train(tmp_path / "run", *arguments, epochs=50) == 0
@@ -250,6 +253,11 @@ def test_a_line_for_an_epoch_is_short(run, tmp_path, capsys):
 def test_tensorboard_gets_what_is_logged(tmp_path):
     assert train(tmp_path / "run", "--tensorboard") == 0
     assert list((tmp_path / "run/tensorboard").rglob("events.*"))
+
+
+def test_tensorboard_that_is_not_there_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused(["--tensorboard", "--out", tmp_path / "run"], "pip install tensorboard", capsys)
 
 
 def test_a_disk_that_is_full_does_not_end_a_training(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 """What a training is made of, from its `Settings`: data, model, optimizer."""
 
 import dataclasses
+import importlib.util
 import inspect
 import os
 from typing import Any, NamedTuple
@@ -106,6 +107,8 @@ def check(settings):
     """Raises `ValueError` if the parts of the model cannot be made, before data are loaded."""
     checked_seed(settings.seed)
     parts(settings)
+    if settings.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
 
 
 def parts(settings):
