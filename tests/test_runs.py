@@ -11,6 +11,7 @@ import pytest
 import keras_vae
 from export.runtime import OnnxVAE
 from keras_vae import datasets
+from keras_vae.cli import main
 from keras_vae.commands import runs
 from keras_vae.commands.testing import load_test_set
 
@@ -159,6 +160,27 @@ def test_a_run_is_its_folder_or_its_model(saved):
     assert runs.find(saved.path).open().latent_dim == 2
     assert runs.find(saved.model).open().latent_dim == 2
     assert vars(runs.find(saved.model)) == vars(saved)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_weights_that_are_not_finite_are_refused_by_every_command(saved, tmp_path, capsys, value):
+    """They can still be looked at in Python."""
+    vae = keras_vae.models.load_model(saved.model)
+    weight = vae.decoder.weights[0]
+    weight.assign(np.where(np.arange(16) < 3, value, 0.5) * np.ones((2, 1)))
+    vae.save(saved.model)
+    out = tmp_path / "out.npy"
+    more = {"evaluate": ["--data", "digits"], "sample": ["--out", str(out)], "plot": []}
+    for command, arguments in more.items():
+        for path in (saved.path, saved.model):
+            assert main([command, str(path), *arguments]) == 2
+            assert capsys.readouterr().err == (
+                f"error: {saved.model}: training diverged, 6 of the 32 values of the weight "
+                f"{weight.path} are NaN or infinite. Lower the learning rate, and train again\n"
+            )
+    assert not out.exists()
+    assert list(saved.path.iterdir()) == [saved.model]
+    assert keras_vae.models.load_model(saved.model).latent_dim == 2
 
 
 def test_what_was_written_of_other_weights_is_refused(saved):

@@ -72,11 +72,14 @@ class Run:
         """The `keras_vae.VAE`.
 
         Raises:
-            ValueError: the file is missing, damaged, or holds something else.
+            ValueError: the file is missing, damaged, holds something else, or a model whose weights
+                are not all finite.
         """
-        from keras_vae.models import load_model
+        from keras_vae.models.files import check_finite, load_model
 
-        return load_model(self.model)
+        vae = load_model(self.model)
+        check_finite(vae, self.model)
+        return vae
 
     def check_report(self, out):
         """A report may be written anywhere."""

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras.src.backend.common import global_state
 
 from keras_vae.models import archive
@@ -37,6 +38,21 @@ def load_model(path):
         return keras.saving.load_model(path)
     except Exception as error:  # of any kind, and what is damaged has errors of every kind
         raise ValueError(f"cannot load {path}: {reason(error)}") from error
+
+
+def check_finite(vae, path):
+    """Raises `ValueError` if a weight of the model from `path` holds NaN or infinite values.
+
+    `load_model` takes such a model, so that one can look at it; all that it computes is NaN.
+    """
+    for weight in vae.weights:
+        values = keras.ops.convert_to_numpy(weight)
+        count = np.count_nonzero(~np.isfinite(values))
+        if count:
+            raise ValueError(
+                f"{path}: training diverged, {count:,} of the {values.size:,} values of the weight "
+                f"{weight.path} are NaN or infinite. Lower the learning rate, and train again"
+            )
 
 
 def check_size(config, weights):

@@ -11,6 +11,7 @@ import pytest
 
 from export import bundle as bundles
 from export import cli, convert, report
+from keras_vae.models import load_model
 
 
 def test_says_what_it_wrote(saved, tmp_path, capsys):
@@ -51,6 +52,15 @@ def test_metrics_of_other_weights_are_left_out(saved, tmp_path, capsys):
     assert cli.main([str(tmp_path / "model.keras"), "--out", str(tmp_path / "bundle")]) == 0
     assert "it is of another model" in capsys.readouterr().out
     assert "metrics" not in json.loads((tmp_path / "bundle" / "manifest.json").read_bytes())
+
+
+def test_weights_that_are_not_finite_are_refused_before_the_work(saved, tmp_path, error_line):
+    vae = load_model(saved)
+    vae.decoder.weights[-1].assign([float("nan")])
+    vae.save(tmp_path / "model.keras")
+    assert cli.main([str(tmp_path / "model.keras"), "--out", str(tmp_path / "bundle")]) == 2
+    assert f"1 of the 1 values of the weight {vae.decoder.weights[-1].path} are" in error_line()
+    assert not (tmp_path / "bundle").exists()
 
 
 @pytest.mark.parametrize("tolerance", ["nan", "-1", "inf"])
