@@ -18,6 +18,7 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 MODULES = {
     "train": "keras_vae.commands.training",
     "evaluate": "keras_vae.commands.evaluating",
+    "compare": "keras_vae.commands.comparing",
     "sample": "keras_vae.commands.pictures",
     "plot": "keras_vae.commands.pictures",
 }
@@ -94,6 +95,23 @@ def parser():
     )
     plot.add_argument("run", type=Path, metavar="DIR", help=RUN)
     plot.add_argument("--label", type=int, help="of a conditional model: what to draw")
+
+    compare = commands.add_parser(
+        "compare",
+        help="how much models differ, on the same test examples",
+        formatter_class=help_format,
+    )
+    compare.add_argument("run", type=Path, nargs="+", metavar="DIR", help=f"{RUN}, or a bundle")
+    compare.add_argument("--data", help="other data than the models were trained on")
+    compare.add_argument("--data-dir", help="as in train")
+    compare.add_argument(
+        "--num-samples", type=int, default=100, metavar="K", help="draws of z for each example"
+    )
+    compare.add_argument(
+        "--examples", type=int, metavar="N", help="the first N (default: 1000, or all if fewer)"
+    )
+    compare.add_argument("--seed", type=int, default=0, help="of the noise")
+    compare.add_argument("--out", type=Path, help="a .json for the comparison")
     return top
 
 

@@ -89,6 +89,19 @@ def test_the_bound_is_that_of_keras(data, bundle):
     assert abs(difference.mean) < 4 * difference.standard_error
 
 
+def test_a_bundle_compares_with_its_run_as_the_same(run, bundle, tmp_path, capsys):
+    out, folder = tmp_path / "comparison.json", bundle.rename(tmp_path / "b")
+    arguments = ["--num-samples", "30", "--examples", "40", "--out", str(out)]
+    assert main(["compare", str(run), str(folder), *arguments]) == 0
+    found = json.loads(out.read_text())["models"][1]
+    assert found["verdict"] == "the same but for rounding"
+    assert found["settings"] == {}  # a bundle names no folder
+    bound = found["difference"]["elbo"]  # its KL divergence by the draws, and in closed form
+    assert 0 < abs(bound["mean"]) < 4 * bound["standard_error"]
+    assert main(["compare", str(folder), str(folder), "--out", str(folder / "c.json")]) == 2
+    assert "inside the bundle" in capsys.readouterr().err
+
+
 def test_without_draws_the_line_is_that_of_the_run(run, bundle, capsys):
     assert main(["evaluate", str(run)]) == 0
     line = capsys.readouterr().out

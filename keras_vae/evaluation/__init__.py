@@ -2,6 +2,7 @@
 
 from keras_vae.evaluation.bits import likelihood_of
 from keras_vae.evaluation.collapse import PosteriorCollapse
+from keras_vae.evaluation.comparison import Comparison, compare
 from keras_vae.evaluation.estimate import Estimate, bits_per_dimension, estimate
 from keras_vae.evaluation.importance import (
     ImportanceEstimate,
@@ -9,22 +10,26 @@ from keras_vae.evaluation.importance import (
     log_likelihood,
 )
 from keras_vae.evaluation.latent import LatentUse, latent_use, mutual_information
+from keras_vae.evaluation.paired import paired_difference
 from keras_vae.evaluation.pareto import pareto_k
 from keras_vae.evaluation.report import Report, report
 
 __all__ = [
+    "Comparison",
     "Estimate",
     "ImportanceEstimate",
     "LatentUse",
     "PosteriorCollapse",
     "Report",
     "bits_per_dimension",
+    "compare",
     "estimate",
     "importance_sample",
     "latent_use",
     "likelihood_of",
     "log_likelihood",
     "mutual_information",
+    "paired_difference",
     "pareto_k",
     "report",
 ]

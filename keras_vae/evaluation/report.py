@@ -4,16 +4,14 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_vae.evaluation.bits import entries_of
 from keras_vae.evaluation.estimate import bits_per_dimension, estimate, finite
-from keras_vae.evaluation.importance import ImportanceEstimate, importance_sample
+from keras_vae.evaluation.importance import ImportanceEstimate
 from keras_vae.evaluation.latent import LatentUse, latent_use, mutual_information
-from keras_vae.evaluation.pareto import UNRELIABLE
+from keras_vae.evaluation.scores import Scores, scores
 from keras_vae.models import VAE
 
-SUSPECT = 0.1  # share of examples with too large a Pareto k
 LEFT_OUT = (
     "scorer.onnx gives neither the single weights (effective draws, Pareto k, convergence) nor "
     "the use of z: evaluate the run for them"
@@ -48,31 +46,17 @@ class Report(NamedTuple):
 
     @property
     def unreliable(self):
-        """The share of examples whose Pareto k is above 0.7; NaN if no k is known.
-
-        Fewer than 21 draws have no k, nor has a bundle.
-        """
-        if self.importance is None or np.isnan(self.importance.pareto_k).all():
-            return math.nan
-        return float((self.importance.pareto_k > UNRELIABLE).mean())
+        """The share of examples whose Pareto k is above 0.7; NaN if no k is known."""
+        return self._scores.unreliable
 
     @property
     def warnings(self):
         """Why the estimate is not to be believed, in words: a list."""
-        found, K = [], self.protocol["num_samples"]
-        if not np.isfinite(self.log_likelihood).all():
-            found.append("some log-likelihoods are not finite: training has diverged")
-        if self.importance is None:
-            return found
-        if math.isnan(self.unreliable):
-            found.append(f"{K} draws cannot tell whether they are enough: take at least 21")
-        if self.unreliable > SUSPECT:
-            found.append(
-                f"{self.unreliable:.0%} of the examples have a Pareto k above {UNRELIABLE}: a few "
-                "draws decide the estimate. Read log_likelihood as a lower bound that more draws "
-                f"would raise (--num-samples {10 * K})"
-            )
-        return found
+        return self._scores.warnings
+
+    @property
+    def _scores(self):
+        return Scores(self.elbo, self.log_likelihood, self.importance)
 
     def to_json(self):
         """A dictionary that `json` can write; what is not a finite number is None."""
@@ -164,29 +148,12 @@ def report(vae, x, num_samples=5000, seed=0, label=None, **protocol):
     >>> report(vae, np.zeros((3, 8, 8, 1)), num_samples=5, data="zeros").protocol
     {'data': 'zeros', 'num_samples': 5, 'seed': 0, 'examples': 3}
     """
-    if not len(x):
-        raise ValueError("x must hold at least one example, got none")
     protocol |= {"num_samples": num_samples, "seed": seed, "examples": len(x)}
-    entries, of_a_run = entries_of(vae), ()
+    entries, use = entries_of(vae), ()
+    elbo, log_likelihood, importance = scores(vae, x, num_samples, seed, label)
     if isinstance(vae, VAE):
-        importance = importance_sample(vae, x, num_samples, seed, label=label)
-        elbo, log_likelihood = importance.elbo, importance.log_likelihood
-        of_a_run = importance, latent_use(vae, x), mutual_information(vae, x, seed)
+        use = latent_use(vae, x), mutual_information(vae, x, seed)
     else:
         protocol["scorer"] = vae.file("scorer")
-        elbo, log_likelihood = bundle_scores(vae, x, num_samples, seed, label)
     bits = entries and bits_per_dimension(log_likelihood, entries)
-    return Report(protocol, elbo, log_likelihood, bits, *of_a_run)
-
-
-def bundle_scores(vae, x, num_samples, seed, label):
-    """`elbo` and `log_likelihood` by scorer.onnx, `(N,)` each, with a bar on a terminal."""
-    size, found = 8 * vae.chunk, []
-    with tqdm(total=len(x), unit=" examples", disable=None) as bar:
-        for first in range(0, len(x), size):
-            rows = slice(first, first + size)
-            given = None if label is None else label[rows]
-            score = vae.score(x[rows], num_samples, seed, first, given)
-            found.append([score["elbo"], score["log_likelihood"]])
-            bar.update(len(x[rows]))
-    return np.concatenate(found, axis=1).astype("float64")
+    return Report(protocol, elbo, log_likelihood, bits, importance, *use)
