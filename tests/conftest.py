@@ -99,6 +99,7 @@ REPETITIONS = (
     "tests/test_in_place.py::test_training_that_comes_to_nothing*as a graph*",
     "tests/test_in_place.py::test_what_comes_after*compiled*",
     "tests/test_in_place.py::test_what_is_computed*as a graph*",
+    "tests/test_output.py::test_a_name_that_no_character_set*keras_vae*",
     "tests/test_parts.py::test_a_new_objective*other1*",
     "tests/test_priors.py::test_a_prior_that_does_not_fit*",  # TensorFlow waits for memory for 10 s
     "tests/test_vae.py::test_saved_and_loaded*bernoulli*",
