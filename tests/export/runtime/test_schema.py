@@ -57,7 +57,11 @@ def undescribed(value, part):
             yield from undescribed(inner, part["additionalProperties"])
 
 
-OPTIONS = {"plain": {}, "conditional": {"num_classes": 3}, "learned": {"prior": "flow"}}
+OPTIONS = {
+    "plain": {},
+    "conditional": {"num_classes": 3},
+    "learned": {"prior": "mixture_of_normals"},
+}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
