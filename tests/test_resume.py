@@ -54,7 +54,7 @@ def stop_after(monkeypatch, epoch, number):
 
 MOMENTS = ["KILL", "TERM"]
 SETTINGS = {
-    "digits": [],
+    "digits": ["--hidden", "16"],
     "all at once": [
         *("--binarize", "dynamic", "--ema", "0.9", "--schedule", "cosine", "--rate-warmup", "1"),
         *("--kl-warmup", "4", "--clip-norm", "1", "--accumulate", "2"),
@@ -68,8 +68,6 @@ SETTINGS = {
 def test_a_stopped_training_goes_on_to_the_same_bits(settings, tmp_path):
     """By real signals at random moments, each training in a process of its own."""
     command = [sys.executable, "-m", "tests.fuzzing.stops", str(tmp_path), "--count", "1"]
-    if "--architecture" in settings:
-        settings = ["--hidden", *settings]
     command += ["--signals", *MOMENTS, "--settings", *settings]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

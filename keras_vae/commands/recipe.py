@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_vae import datasets
+from keras_vae.architectures import ARCHITECTURES
 from keras_vae.commands import testing
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
@@ -107,6 +108,11 @@ def check(settings):
     """Raises `ValueError` if the parts of the model cannot be made, before data are loaded."""
     checked_seed(settings.seed)
     parts(settings)
+    known = inspect.signature(
+        named("architecture", settings.architecture, ARCHITECTURES)
+    ).parameters
+    for name in options_of(settings).keys() - known.keys():
+        raise ValueError(f"the architecture {settings.architecture} has no {name}: leave it out")
     if settings.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
 
@@ -129,17 +135,11 @@ def parts(settings):
 
 
 def model(settings, dataset):
-    """The VAE, compiled, with all its variables made."""
-    options = {
-        name: getattr(settings, name)
-        for name in ("posterior", "hidden", "activation", "width", "depth", "groups")
-        if getattr(settings, name) is not None
-    }
-    if settings.gated:
-        options["gated"] = True
+    """The VAE, not compiled."""
+    options = {"posterior": settings.posterior, **options_of(settings)}
     if settings.conditional:
         options["num_classes"] = 1 + int(dataset.y_train.max())
-    vae = VAE.from_architecture(
+    return VAE.from_architecture(
         settings.architecture,
         dataset.input_shape,
         settings.latent_dim,
@@ -148,7 +148,12 @@ def model(settings, dataset):
         augment="binarize" if settings.binarize == "dynamic" else None,
         **options,
     )
-    return vae
+
+
+def options_of(settings):
+    """The settings of the architecture alone that are not its defaults."""
+    names = ("hidden", "gated", "activation", "width", "depth", "groups")
+    return {name: getattr(settings, name) for name in names if getattr(settings, name)}
 
 
 def optimizer(settings, examples):

@@ -19,7 +19,7 @@ from keras_vae import cli
 from keras_vae.commands import training  # noqa: F401  so that it is loaded before the forks
 
 TIMES = re.compile(rb'"time": \{.*?\}', re.S)
-SMALL = ("--data", "digits", "--hidden", "16", "--latent-dim", "4", "--epochs", "8")
+SMALL = ("--data", "digits", "--latent-dim", "4", "--epochs", "8")
 
 
 def start(arguments, log):
