@@ -16,7 +16,7 @@ PUBLIC = {
     # its parts, and what they say of it
     *("encoder", "decoder", "likelihood", "prior", "objective", "sampling", "seed", "labels"),
     "augment",
-    *("input_shape", "latent_dim", "num_classes", "kl_weight", "costs"),
+    *("input_shape", "latent_dim", "num_classes", "kl_weight", "prior_weight", "costs"),
     # the maths
     *("posterior", "draw", "x_params", "densities", "densities_in_parts", "bound", "draw_epsilon"),
     # what a step asks of the model

@@ -7,7 +7,7 @@ import pytest
 from keras_vae import architectures, objectives
 from keras_vae.distributions import Bernoulli, Normal, StandardNormal, likelihoods, priors
 from keras_vae.layers import Sampling
-from keras_vae.schedules import KLWarmup
+from keras_vae.schedules import KLWarmup, PriorWarmup
 
 REGISTERED = [
     Bernoulli(),
@@ -44,9 +44,10 @@ def test_vae_config_round_trip(make_vae):
     assert [w.shape for w in copy.weights] == [w.shape for w in vae.weights]
 
 
-def test_callback_config_round_trip():
-    warmup = KLWarmup(epochs=5, start=0.25)
-    assert KLWarmup.from_config(warmup.get_config()).get_config() == warmup.get_config()
+@pytest.mark.parametrize("kind", [KLWarmup, PriorWarmup])
+def test_callback_config_round_trip(kind):
+    warmup = kind(epochs=5, start=0.25)
+    assert kind.from_config(warmup.get_config()).get_config() == warmup.get_config()
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,7 @@ def test_an_unknown_name_gets_the_closest_match(get, kind, near, meant):
         lambda: objectives.ELBO(num_samples=1.5),
         lambda: KLWarmup(epochs=0),
         lambda: KLWarmup(epochs=3, start=2),
+        lambda: PriorWarmup(epochs=0),
     ],
 )
 def test_settings_out_of_range_are_refused(make):

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vae.distributions.interpolated import Interpolated
 from keras_vae.distributions.tensors import TakesArrays
 
 AT_ONCE = 2**20
@@ -170,6 +171,8 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
     on_arrays = ("log_prob", "transform", "kl_terms", "inverse")
     latent_dim = None
     """Size of z, once a model or `build` has said it; a prior without weights fits any."""
+    warmup_epochs = 0
+    """Of how many epochs the `PriorWarmup` is that a model's first `fit` has; 0: it has none."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)  # without this, Keras puts all its own options into the config
@@ -218,6 +221,10 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
     def kl_divergence(self, qz_x, z):
         """KL(q(z|x) ‖ p(z)) in nats: `(B,)`; see `kl_terms`."""
         return ops.sum(self.kl_terms(qz_x, z), axis=-1)
+
+    def interpolated(self, weight):
+        """The density between N(0, I), at weight 0, and this prior, at 1."""
+        return Interpolated(self, ops.convert_to_tensor(weight))
 
 
 def _finite(part, x=None):

@@ -34,6 +34,8 @@ class FlowPrior(Prior):
     Reference: Dinh et al., Density Estimation Using Real NVP, 2017, section 3.
     """
 
+    warmup_epochs = 4
+
     def __init__(self, num_layers=6, units=64, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.num_layers = check_count("num_layers", num_layers)

@@ -17,6 +17,8 @@ class Mixture(Prior):
     with draws × examples × components × latent_dim.
     """
 
+    warmup_epochs = 4
+
     @property
     @abc.abstractmethod
     def log_weights(self):

@@ -27,3 +27,6 @@ class StandardNormal(Prior):
 
     def kl_terms(self, qz_x, z):
         return qz_x.kl_terms(standard_normal(qz_x.mean))
+
+    def interpolated(self, weight):
+        return self

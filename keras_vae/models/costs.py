@@ -1,11 +1,33 @@
-"""What a training or a test logs, and the weight of the KL divergence: one metric of Keras."""
+"""What a training or a test logs, and the weights that schedules raise: one metric of Keras."""
 
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 MEANS = ("loss", "reconstruction_loss", "kl_loss")
+
+
+class Weight(NamedTuple):
+    """A weight of the loss, three variables: at each training step it rises, up to 1."""
+
+    value: Any
+    """That of the next step."""
+    rise: Any
+    """What a step adds to it."""
+    used: Any
+    """That of the last step."""
+
+    def set(self, value, rise=0.0):
+        """Sets the weight of the next step, and what each step adds to it."""
+        self.value.assign(value)
+        self.rise.assign(rise)
+
+    def end_step(self):
+        """Raises the weight."""
+        self.used.assign(self.value)
+        self.value.assign(ops.minimum(self.value + self.rise, 1.0))
 
 
 class Costs(keras.metrics.Metric):
@@ -15,8 +37,9 @@ class Costs(keras.metrics.Metric):
     and `skipped_steps`, which only training has. A mean of no example is NaN, because 0 would look
     like the best of all.
 
-    The weight of the KL divergence is kept here too. A schedule says by how much each step raises
-    it (`warm_up`), and `begin` sets it back to 1.
+    The weights of the KL divergence and of the prior are kept here too, `weights["kl_weight"]` and
+    `weights["prior_weight"]`. A schedule sets them and says by how much each step raises them;
+    `begin` sets them back to 1.
 
     Example:
 
@@ -36,14 +59,16 @@ class Costs(keras.metrics.Metric):
         self.skipped_steps = self._same("zeros", "skipped_steps")
         self.skipped_in_a_row = self._same("zeros", "skipped_in_a_row")
         self.most_in_a_row = self._same("zeros", "most_in_a_row")
-        self.kl_weight = self._same("ones", "kl_weight")
-        self.kl_weight_rise = self._same("zeros", "kl_weight_rise")
-        self.kl_weight_used = self._same("ones", "kl_weight_used")
+        self.weights = {name: self._weight(name) for name in ("kl_weight", "prior_weight")}
         self.measures = False
 
     def _same(self, initializer, name):
         """A variable that is equal on all replicas."""
         return self.add_variable((), initializer, aggregation="only_first_replica", name=name)
+
+    def _weight(self, name):
+        initial = {"value": "ones", "rise": "zeros", "used": "ones"}
+        return Weight(**{part: self._same(i, f"{name}_{part}") for part, i in initial.items()})
 
     def update_state(self, costs, weight, finite=True):
         """Adds a batch: a row of `costs` for each of `MEANS`, (3, B), and the weights, (B,).
@@ -55,13 +80,13 @@ class Costs(keras.metrics.Metric):
         self.count.assign(self.count + ops.sum(weight))
 
     def end_step(self, finite):
-        """Ends a training step: counts it if it was skipped, and raises the KL weight."""
+        """Ends a training step: counts it if it was skipped, and raises the weights."""
         skipped = ops.where(finite, 0.0, 1.0)
         self.skipped_steps.assign(self.skipped_steps + skipped)
         self.skipped_in_a_row.assign((self.skipped_in_a_row + 1) * skipped)
         self.most_in_a_row.assign(ops.maximum(self.most_in_a_row, self.skipped_in_a_row))
-        self.kl_weight_used.assign(self.kl_weight)
-        self.kl_weight.assign(ops.minimum(self.kl_weight + self.kl_weight_rise, 1.0))
+        for weight in self.weights.values():
+            weight.end_step()
 
     def note(self, outside_support, unknown_labels):
         """Adds numbers of values that the model has no probability for; `Guard` looks at them."""
@@ -69,15 +94,11 @@ class Costs(keras.metrics.Metric):
         self.unknown_labels.assign(self.unknown_labels + ops.cast(unknown_labels, self.dtype))
 
     def begin(self):
-        """Begins a `fit`: the KL weight is 1 unless a schedule changes it, no step was skipped."""
-        self.warm_up(1.0, 0.0)
-        self.kl_weight_used.assign(1.0)
+        """Begins a `fit`: the weights are 1 unless schedules change them, no step was skipped."""
+        for weight in self.weights.values():
+            weight.set(1.0)
+            weight.used.assign(1.0)
         self.skipped_in_a_row.assign(0.0)
-
-    def warm_up(self, weight, rise):
-        """Sets the KL weight of the next step, and what each step adds to it, up to 1."""
-        self.kl_weight.assign(weight)
-        self.kl_weight_rise.assign(rise)
 
     @contextmanager
     def measuring(self):
@@ -89,7 +110,7 @@ class Costs(keras.metrics.Metric):
             self.measures = before
 
     def reset_state(self):
-        """Begins an epoch. The KL weight stays, and so do the steps skipped in a row."""
+        """Begins an epoch. The weights stay, and so do the steps skipped in a row."""
         of_epoch = (self.totals, self.count, self.outside_support, self.unknown_labels)
         for variable in (*of_epoch, self.skipped_steps, self.most_in_a_row):
             variable.assign(ops.zeros(variable.shape))

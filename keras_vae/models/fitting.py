@@ -1,5 +1,6 @@
 """`compile`, `fit`, `evaluate` and `predict` as Keras has them; see `backend` for the steps."""
 
+import copy
 import inspect
 from typing import Any, NamedTuple
 
@@ -10,10 +11,11 @@ from keras_vae import backend
 from keras_vae.backend.batches import Checked
 from keras_vae.models import inputs
 from keras_vae.models.costs import MEANS
-from keras_vae.models.guards import Guard
+from keras_vae.models.guards import Guard, number
 from keras_vae.models.loop import Loop
 from keras_vae.models.onednn import needs_xla
 from keras_vae.models.plan import asks_for_keras_loop
+from keras_vae.schedules import PriorWarmup
 
 FIT = inspect.signature(keras.Model.fit)
 EVALUATE = inspect.signature(keras.Model.evaluate)
@@ -66,18 +68,25 @@ class Fitting(backend.Step):
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, *args, **kwargs):
-        """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored."""
+        """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored.
+
+        A first `fit` of a learned prior has a `PriorWarmup`, unless `callbacks` hold one.
+        """
         bound = FIT.bind(self, *args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
         self._prepare(given, self.augment)
+        self._warm_up_prior(given)
         self.costs.begin()
         advice = (
             "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
             "or a prior with fewer components"
         )
-        with backend.memory_errors(advice), self._errors(), self._loop.running(given):
-            return super().fit(*bound.args[1:], **bound.kwargs)
+        try:
+            with backend.memory_errors(advice), self._errors(), self._loop.running(given):
+                return super().fit(*bound.args[1:], **bound.kwargs)
+        finally:
+            self._remember_steps()
 
     def train_on_batch(self, *args, **kwargs):
         """As `keras.Model.train_on_batch`."""
@@ -115,12 +124,38 @@ class Fitting(backend.Step):
     def _prepare(self, given, augment=None):
         """Checks the data among the arguments of `fit` or `evaluate`, and adds the guard."""
         inputs.prepare(self, given, augment)
-        callbacks, guard = given.get("callbacks") or [], Guard()
+        self._add(Guard(), given)
+
+    def _warm_up_prior(self, given):
+        """Adds the warm-up of a learned prior that no step has moved, unless there is one.
+
+        What goes on at a later epoch is no first `fit`, but may be amid a warm-up: the callback
+        tells by the epoch.
+        """
+        epochs = self.prior.warmup_epochs
+        has_one = any(isinstance(callback, PriorWarmup) for callback in callbacks_of(given))
+        if epochs and not has_one and (given.get("initial_epoch") or not self._has_trained()):
+            self._add(PriorWarmup(epochs), given)
+
+    def _has_trained(self):
+        """Whether a step was taken, also with an optimizer before the one there is."""
+        return any(map(number, (self.optimizer.iterations, *self._trained)))
+
+    def _remember_steps(self):
+        """Keeps for models that are compiled again that steps were taken."""
+        for trained in self._trained:
+            trained.assign(float(self._has_trained()))
+
+    def _add(self, callback, given):
+        """Adds a callback to the arguments of `fit` or `evaluate`, not to the list in them."""
+        callbacks, all_of_them = given.get("callbacks"), [*callbacks_of(given), callback]
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.callbacks.append(guard)
-            guard.set_model(self)
+            given["callbacks"] = copy.copy(callbacks)
+            given["callbacks"].callbacks = all_of_them
+            callback.set_model(self)
+            callback.set_params(callbacks.params)
         else:
-            given["callbacks"] = [*keras.tree.flatten(callbacks), guard]
+            given["callbacks"] = all_of_them
 
     def batch_of(self, data):
         """Returns x, y and the weights of a batch, in a step: x as one tensor, `(B, *event)`."""
@@ -148,12 +183,12 @@ class Fitting(backend.Step):
     def batch_cost(self, data, epsilon, training=False):
         """Computes what a batch costs with the noise `epsilon`: a `BatchCost`.
 
-        Training weights the KL divergence as a schedule says; a test weights it fully.
+        Training weights the KL divergence and the prior as schedules say; a test does so fully.
         """
         x, y, sample_weight = self.batch_of(data)
         label = self.labels.one_hot(self.labels.of_batch(y))
-        kl_weight = self.costs.kl_weight if training else 1.0
-        bound = self.bound(x, epsilon, kl_weight, training, label)
+        kl_weight, prior_weight = (self.kl_weight, self.prior_weight) if training else (1.0, None)
+        bound = self.bound(x, epsilon, kl_weight, training, label, prior_weight)
         losses = bound.loss * weights(sample_weight, bound.loss)
         penalty = sum((ops.cast(loss, "float32") for loss in self.losses), ops.zeros((), "float32"))
         return BatchCost(losses, penalty, bound)
@@ -212,6 +247,12 @@ class Fitting(backend.Step):
         """The values of `logs`: first the costs in their order, then what `compile` was given."""
         names = sorted(logs, key=lambda name: MEANS.index(name) if name in MEANS else len(MEANS))
         return [logs[name] for name in names]
+
+
+def callbacks_of(given):
+    """Returns the callbacks among the arguments of `fit` or `evaluate`, a list."""
+    callbacks = given.get("callbacks") or []
+    return getattr(callbacks, "callbacks", None) or keras.tree.flatten(callbacks)
 
 
 def weights(sample_weight, losses):

@@ -111,7 +111,13 @@ class VAE(Fitting, Inference, keras.Model):
             "the prior's weights do not fit into memory, take a smaller one"
         ):
             self.prior.bind(self)
+        learned = self.prior.warmup_epochs > 0
+        self._trained = [self._flag("trained")] if learned else []  # see `Fitting`
         self.built = True
+
+    def _flag(self, name):
+        """A variable that is saved with the model: 0, and later perhaps 1."""
+        return self.add_weight((), "zeros", trainable=False, autocast=False, name=name)
 
     @classmethod
     def from_architecture(
@@ -167,7 +173,12 @@ class VAE(Fitting, Inference, keras.Model):
     @property
     def kl_weight(self):
         """The weight of the KL divergence in the next training step, a variable; see `KLWarmup`."""
-        return self.costs.kl_weight
+        return self.costs.weights["kl_weight"].value
+
+    @property
+    def prior_weight(self):
+        """The weight of the prior in the next training step, a variable; see `PriorWarmup`."""
+        return self.costs.weights["prior_weight"].value
 
     @property
     def objective(self):
@@ -204,23 +215,31 @@ class VAE(Fitting, Inference, keras.Model):
         x_params = ops.cast(self.decoder(inputs, training=training), self.variable_dtype)
         return ops.reshape(x_params, (*draws, *x_params.shape[1:]))
 
-    def densities(self, x, qz_x, z, training=False, label=None):
-        """The `Densities` of draws `z`, `(K, B, latent_dim)`, for the batch `x`; and x_params."""
+    def densities(self, x, qz_x, z, training=False, label=None, pz=None):
+        """The `Densities` of draws `z`, `(K, B, latent_dim)`, for the batch `x`; and x_params.
+
+        `pz` stands in for the prior.
+        """
+        pz = pz or self.prior
         x_params = self.x_params(z, training, label)
         densities = objectives.Densities(
             log_px_z=self.likelihood.log_prob(x, x_params),
-            log_pz=self.prior.log_prob(z),
+            log_pz=pz.log_prob(z),
             log_qz_x=qz_x.log_prob(z),
-            kl_terms=self.prior.kl_terms(qz_x, z),
+            kl_terms=pz.kl_terms(qz_x, z),
         )
         return densities, x_params
 
-    def bound(self, x, epsilon, kl_weight=1.0, training=False, label=None):
-        """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`."""
+    def bound(self, x, epsilon, kl_weight=1.0, training=False, label=None, prior_weight=None):
+        """What the batch `x` costs with the noise `epsilon`, `(K, B, latent_dim)`: a `Bound`.
+
+        `prior_weight` between 0 and 1 makes the prior one between N(0, I) and its own; None: 1.
+        """
+        pz = self.prior if prior_weight is None else self.prior.interpolated(prior_weight)
         x = ops.cast(tensor(x, self.input_shape), self.variable_dtype)
         qz_x = self.posterior(x, training)
         z = self.draw(qz_x, epsilon)  # (K, B, latent_dim)
-        densities = in_chunks(lambda qz_x, z: self.densities(x, qz_x, z, training, label), self)
+        densities = in_chunks(lambda qz_x, z: self.densities(x, qz_x, z, training, label, pz), self)
         densities, x_params = self.objective.estimator(densities, qz_x, z)
         return Bound(
             loss=-self.objective(densities, kl_weight),
