@@ -224,7 +224,7 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
 
     def interpolated(self, weight):
         """The density between N(0, I), at weight 0, and this prior, at 1."""
-        return Interpolated(self, ops.convert_to_tensor(weight))
+        return Interpolated(self, ops.copy(weight))  # of a variable: chunks take tensors alone
 
 
 def _finite(part, x=None):
