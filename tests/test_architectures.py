@@ -89,3 +89,15 @@ def test_resnet_goes_down_as_far_as_the_image_asks(size, sizes):
 def test_groups_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="groups must divide width, which is 16, got 3"):
         architectures.resnet((8, 8, 1), 2, groups=3)
+
+
+@pytest.mark.parametrize("name", sorted(architectures.ARCHITECTURES))
+def test_a_decoder_begins_where_it_is_told_to(name):
+    _, decoder = architectures.get(name)((9, 10, 3), 2, 4, seed=0)
+    z, start = np.random.default_rng(0).normal(size=(5, 2)), np.array([0.5, -1.0, 0.0, 2.0])
+    before = keras.ops.convert_to_numpy(decoder(z))
+    architectures.heads.begin(decoder, None)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(decoder(z)), before)
+    architectures.heads.begin(decoder, start)
+    x_params = keras.ops.convert_to_numpy(decoder(z))
+    np.testing.assert_array_equal(x_params, np.broadcast_to(start, (5, 9, 10, 4)))

@@ -361,3 +361,24 @@ def test_the_command_line_names_every_likelihood(capsys):
         cli.parser().parse_args(["train", "--help"])
     described = "".join(capsys.readouterr().out.split())  # argparse wraps the lines
     assert all(name in described for name in LIKELIHOODS)
+
+
+LEVELLED = [
+    likelihoods.DiscretizedLogistic(),
+    likelihoods.DiscretizedLogistic(levels=17),
+    likelihoods.MixtureOfDiscretizedLogistics(1),
+    likelihoods.MixtureOfDiscretizedLogistics(10),
+    likelihoods.MixtureOfDiscretizedLogistics(40, levels=17),
+]
+
+
+@pytest.mark.parametrize("likelihood", LEVELLED)
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_before_training_each_grey_takes_little_more_than_if_all_were_alike(likelihood, channels):
+    start = likelihood.start(channels).astype("float32")
+    assert start.shape == (likelihood.num_params(channels),)
+    grey = np.arange(likelihood.levels)[:, None] / (likelihood.levels - 1)
+    x = np.repeat(grey, channels, axis=1).astype("float32")  # (levels, channels), each one event
+    nats = -array(likelihood.log_prob(x, np.tile(start, (len(x), 1)))) / channels
+    assert nats.mean() < math.log(likelihood.levels) + 0.4
+    assert nats.max() < math.log(likelihood.levels) + 1.5

@@ -71,8 +71,8 @@ def conv(
     for n in reversed(filters):
         h = seeded(layers.Conv2DTranspose, n, kernel_size, 2, activation=activation, **options)(h)
     h = crop(h, input_shape)
-    channels = num_params or input_shape[-1]
-    h = seeded(layers.Conv2D, channels, kernel_size, dtype="float32", **options)(h)
+    last = {"name": "x_params", "dtype": "float32", **options}
+    h = seeded(layers.Conv2D, num_params or input_shape[-1], kernel_size, **last)(h)
     return encoder, keras.Model(inputs, h, name="decoder")
 
 

@@ -59,6 +59,30 @@ def posterior(name, *arguments):
     return named("posterior", name, POSTERIORS)(*arguments)
 
 
+def begin(decoder, start):
+    """Makes a decoder give the same raw output for every z, `start` at each pixel, until trained.
+
+    The layer called `x_params`, the last with weights in each architecture here, gets a kernel of
+    zeros and `start` as its bias. A decoder without a layer of that name stays as it is.
+
+    Args:
+        decoder: a new one.
+        start: an array of as many numbers as its last axis has, or None, which changes nothing.
+
+    Example:
+
+    >>> z, h = keras.Input((2,)), layers.Dense(6, name="x_params")
+    >>> decoder = keras.Model(z, layers.Reshape((3, 2))(h(z)))
+    >>> begin(decoder, np.array([0.5, -2.0]))
+    >>> [float(number) for number in decoder(np.ones((1, 2)))[0, 1]]
+    [0.5, -2.0]
+    """
+    for layer in decoder.layers:
+        if layer.name == "x_params" and start is not None:
+            layer.kernel.assign(np.zeros(layer.kernel.shape))
+            layer.bias.assign(np.tile(start, layer.bias.shape[0] // len(start)))
+
+
 def check_shape(input_shape, latent_dim):
     """Returns `input_shape` as a tuple, or raises `ValueError`."""
     shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)

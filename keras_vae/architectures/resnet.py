@@ -92,7 +92,8 @@ def resnet(
             h = parts.block(h)
         if i:
             h = parts.doubled(h, channels[i - 1], sizes[i - 1])
-    h = parts.conv(num_params or input_shape[-1], dtype="float32")(parts.activated(h))
+    last = parts.conv(num_params or input_shape[-1], dtype="float32", name="x_params")
+    h = last(parts.activated(h))
     return encoder, keras.Model(inputs, h, name="decoder")
 
 

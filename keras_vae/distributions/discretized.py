@@ -1,8 +1,11 @@
 """Likelihoods of numbers in levels, as 8-bit images hold: DiscretizedLogistic."""
 
+import abc
+import math
 import numbers
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_vae.distributions.base import Elementwise, Likelihood, halves
@@ -46,6 +49,14 @@ class Levels(Likelihood):
         """The nearest level to each entry of `x`."""
         return ops.round(ops.clip(x, 0.0, 1.0) * (self.levels - 1)) / (self.levels - 1)
 
+    @abc.abstractmethod
+    def start(self, channels):
+        """The raw output of a decoder that knows nothing of x yet: `(num_params(channels),)`.
+
+        There p(x|z) is broad and covers all levels, about as pictures do, whatever z. Raw outputs
+        near 0 would be a scale of 1, all of whose mass but a quarter lies beyond [0, 1].
+        """
+
     def get_config(self):
         return {**super().get_config(), "levels": self.levels}
 
@@ -75,6 +86,9 @@ class DiscretizedLogistic(Levels, Elementwise):
     """
 
     params_per_element = 2
+
+    def start(self, channels):
+        return np.repeat([0.5, math.log(0.2)], channels)
 
     def log_density(self, x, location, log_scale):
         return log_mass(x, location, log_scale, self.levels)

@@ -5,6 +5,7 @@ import numbers
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_vae.distributions.discretized import (
@@ -14,6 +15,10 @@ from keras_vae.distributions.discretized import (
     logistic,
     open_uniform,
 )
+
+
+LIKENESS = 0.8
+"""The slope of a channel on the one before it, before training."""
 
 
 class Channel(NamedTuple):
@@ -68,6 +73,20 @@ class MixtureOfDiscretizedLogistics(Levels):
 
     def num_params(self, channels):
         return self.num_components * (channels + 1) * (channels + 2) // 2
+
+    def start(self, channels):
+        """The components stand side by side from 0 to 1, and a channel near the one before it."""
+        k = self.num_components
+        centres = (np.arange(k) + 0.5) / k
+        later = channels - 1
+        locations = [centres, *[(1 - LIKENESS) * centres] * later]
+        log_scales = [np.full(k, math.log(min(0.2, 0.5 / k))), *[np.full(k, -3.0)] * later]
+        slopes = [
+            np.full(k, math.atanh(LIKENESS) if j == c - 1 else 0.0)
+            for c in range(channels)
+            for j in range(c)
+        ]
+        return np.concatenate([np.zeros(k), *locations, *log_scales, *slopes])
 
     def log_prob(self, x, x_params):
         logits, channels = self._components(x_params)
