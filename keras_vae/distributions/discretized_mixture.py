@@ -16,7 +16,6 @@ from keras_vae.distributions.discretized import (
     open_uniform,
 )
 
-
 LIKENESS = 0.8
 """The slope of a channel on the one before it, before training."""
 

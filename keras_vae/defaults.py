@@ -1,0 +1,98 @@
+"""What `train` takes where nothing is said, by kind and size of the data. Loads no Keras."""
+
+import math
+
+SECONDS = 480
+"""How long training is to take on two cores; of ten minutes start, tests and pictures have the
+rest."""
+
+GREY, COLOUR = 3_000_000, 500_000
+"""Pixels that two cores train on in a second: `conv` on pictures in one channel, `resnet` on colour
+with the mixture, on TensorFlow."""
+
+SMALL = 16 * 16
+"""Pictures in one channel of no more pixels are learned as vectors are."""
+
+MOST_EPOCHS = 300
+"""However few the examples."""
+
+AT_ONCE = 2**20
+"""How many numbers `kind_of` looks at together."""
+
+
+def kind_of(x):
+    """What the numbers of `x` are: `"binary"`, `"levels"` of 8 bits from 0 to 1, or `"real"`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> kind_of(np.array([0.0, 1.0])), kind_of(np.array([0.2, 1.0])), kind_of(np.array([-1.0]))
+    ('binary', 'levels', 'real')
+    """
+    rows = max(1, AT_ONCE // max(1, math.prod(x.shape[1:])))
+    parts = [x[start : start + rows] for start in range(0, len(x), rows)]
+    if all(((part == 0) | (part == 1)).all() for part in parts):
+        return "binary"
+    return "levels" if all(map(in_levels, parts)) else "real"
+
+
+def in_levels(x):
+    """Whether every number of `x` is k/255 with k from 0 to 255."""
+    level = 255 * x
+    return bool((abs(level - level.round()) < 1e-3).all() and x.min() >= 0 and x.max() <= 1)
+
+
+def settings_for(shape, count, kind):
+    """The settings of `train` that depend on the data, such that it is done in ten minutes.
+
+    Vectors, and small pictures in one channel, are learned in seconds by an `mlp`. Larger ones in
+    one channel get a `conv`; colour gets a `resnet`, and if its numbers are levels the mixture of
+    discretized logistics. Their learning rate falls to 0, and the number of epochs is what there
+    is time for on two cores.
+
+    Args:
+        shape: of one example: `(D,)` or `(H, W, C)`.
+        count: how many there are to train on.
+        kind: as `kind_of` says; `"binary"` also for what is drawn binary in training.
+
+    Returns:
+        A dict with the names of the settings.
+
+    Example:
+
+    >>> settings_for((8, 8, 1), 1437, "real")["architecture"]
+    'mlp'
+    >>> settings_for((32, 32, 3), 6000, "levels")["likelihood"]
+    'mixture_of_discretized_logistics'
+    """
+    usual = {
+        "likelihood": "bernoulli" if kind == "binary" else "normal",
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+    }
+    pixels, channels = math.prod(shape[:-1]), shape[-1]
+    if len(shape) < 3 or (channels == 1 and pixels <= SMALL):
+        return {**usual, "architecture": "mlp", "latent_dim": 8, "epochs": 100, "batch_size": 64}
+    if channels == 1:
+        return {**usual, **of_pictures("conv", 16, pixels, 64, GREY / count)}
+    if kind == "levels":
+        usual["likelihood"] = "mixture_of_discretized_logistics"
+    return {**usual, **of_pictures("resnet", 64, pixels, 32, COLOUR / count)}
+
+
+def of_pictures(architecture, latent_dim, pixels, batch_size, passes):
+    """The settings of an architecture for pictures.
+
+    Args:
+        pixels: of a picture.
+        batch_size: up to 32×32 of them; larger pictures get smaller batches, in proportion to
+            their side, since a step costs more and needs more memory.
+        passes: through all pictures in a second, were each one pixel.
+    """
+    return {
+        "architecture": architecture,
+        "latent_dim": latent_dim,
+        "batch_size": max(1, min(batch_size, int(batch_size * 32 / math.sqrt(pixels)))),
+        "epochs": max(1, min(MOST_EPOCHS, int(SECONDS * passes / pixels))),
+        "schedule": "cosine",
+    }

@@ -1,0 +1,76 @@
+"""What train takes where nothing is said follows the data, and fits the time there is."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_vae import defaults, names
+
+COLOUR = [(32, 32, 3), (48, 32, 3), (64, 64, 3), (128, 128, 3), (256, 256, 3)]
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "bernoulli"])
+def test_the_digits_stay_as_quick_as_they_are(likelihood):
+    kind = "binary" if likelihood == "bernoulli" else "real"
+    assert defaults.settings_for((8, 8, 1), 1437, kind) == {
+        "architecture": "mlp",
+        "likelihood": likelihood,
+        "latent_dim": 8,
+        "epochs": 100,
+        "batch_size": 64,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+    }
+    assert defaults.settings_for((64,), 1437, kind)["architecture"] == "mlp"
+
+
+@pytest.mark.parametrize("kind", ["binary", "levels", "real"])
+@pytest.mark.parametrize("shape", [(5,), (8, 8, 1), (28, 28, 1), *COLOUR])
+@pytest.mark.parametrize("count", [1, 1000, 10**7])
+def test_all_that_is_said_is_a_known_name_or_a_number_that_train_takes(shape, count, kind):
+    said = defaults.settings_for(shape, count, kind)
+    assert said["architecture"] in names.ARCHITECTURES
+    assert said["likelihood"] in names.LIKELIHOODS
+    assert min(said["epochs"], said["batch_size"]) >= 1
+    if kind != "levels":
+        assert said["likelihood"] == ("bernoulli" if kind == "binary" else "normal")
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 64, 1), *COLOUR])
+@pytest.mark.parametrize("count", [500, 5000, 50_000])
+def test_pictures_are_seen_as_often_as_there_is_time_for(shape, count):
+    pixels = count * shape[0] * shape[1]
+    budget = defaults.SECONDS * (defaults.GREY if shape[-1] == 1 else defaults.COLOUR)
+    epochs = defaults.settings_for(shape, count, "levels")["epochs"]
+    assert epochs == 1 or epochs * pixels <= budget
+    assert epochs == defaults.MOST_EPOCHS or (epochs + 1) * pixels > budget
+
+
+def test_a_batch_of_large_pictures_holds_fewer():
+    sizes = [defaults.settings_for(shape, 5000, "levels")["batch_size"] for shape in COLOUR]
+    assert sizes == [32, 26, 16, 8, 4]
+
+
+def test_colours_of_eight_bits_get_the_mixture():
+    assert "mixture" in defaults.settings_for((32, 32, 3), 6000, "levels")["likelihood"]
+    assert defaults.settings_for((28, 28, 1), 60_000, "levels")["likelihood"] == "normal"
+
+
+def test_the_kind_is_that_of_all_numbers():
+    levels = np.linspace(0, 1, 256, dtype="float32").reshape(-1, 1)
+    x = np.zeros((2 * defaults.AT_ONCE // 64, 64), "float32")  # more than are looked at together
+    assert defaults.kind_of(x) == "binary"
+    x[-1, -1] = levels[7, 0]
+    assert defaults.kind_of(x) == "levels"
+    for number in (0.5, -1, 2):
+        x[-1, -1] = number
+        assert defaults.kind_of(x) == "real"
+    assert defaults.kind_of(levels) == "levels"
+
+
+def test_it_loads_no_keras():
+    code = "import sys, keras_vae.defaults; print('keras' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert printed.stdout.strip() == "False"
