@@ -101,3 +101,11 @@ def test_a_decoder_begins_where_it_is_told_to(name):
     architectures.heads.begin(decoder, start)
     x_params = keras.ops.convert_to_numpy(decoder(z))
     np.testing.assert_array_equal(x_params, np.broadcast_to(start, (5, 9, 10, 4)))
+
+
+def test_a_decoder_without_a_bias_at_its_end_stays_as_it_is():
+    z = keras.Input((2,), name="z")
+    decoder = keras.Model(z, keras.layers.Dense(4, use_bias=False, name="x_params")(z))
+    before = decoder.get_weights()[0]
+    architectures.heads.begin(decoder, np.zeros(4))
+    np.testing.assert_array_equal(decoder.get_weights()[0], before)

@@ -63,7 +63,8 @@ def begin(decoder, start):
     """Makes a decoder give the same raw output for every z, `start` at each pixel, until trained.
 
     The layer called `x_params`, the last with weights in each architecture here, gets a kernel of
-    zeros and `start` as its bias. A decoder without a layer of that name stays as it is.
+    zeros and `start` as its bias. A decoder without such a layer, or without a bias in it, stays
+    as it is.
 
     Args:
         decoder: a new one.
@@ -77,10 +78,11 @@ def begin(decoder, start):
     >>> [float(number) for number in decoder(np.ones((1, 2)))[0, 1]]
     [0.5, -2.0]
     """
-    for layer in decoder.layers:
-        if layer.name == "x_params" and start is not None:
-            layer.kernel.assign(np.zeros(layer.kernel.shape))
-            layer.bias.assign(np.tile(start, layer.bias.shape[0] // len(start)))
+    layer = next((layer for layer in decoder.layers if layer.name == "x_params"), None)
+    if start is None or getattr(layer, "bias", None) is None:
+        return
+    layer.kernel.assign(np.zeros(layer.kernel.shape))
+    layer.bias.assign(np.tile(start, layer.bias.shape[0] // len(start)))
 
 
 def check_shape(input_shape, latent_dim):
