@@ -382,3 +382,12 @@ def test_before_training_each_grey_takes_little_more_than_if_all_were_alike(like
     nats = -array(likelihood.log_prob(x, np.tile(start, (len(x), 1)))) / channels
     assert nats.mean() < math.log(likelihood.levels) + 0.4
     assert nats.max() < math.log(likelihood.levels) + 1.5
+
+
+def test_before_training_a_channel_is_expected_near_the_one_before_it():
+    likelihood = likelihoods.MixtureOfDiscretizedLogistics()
+    x = np.array([[51, 204, 204], [51, 204, 51]], "float32") / 255  # (2, channels)
+    near, far = array(
+        likelihood.log_prob(x, np.tile(likelihood.start(3).astype("float32"), (2, 1)))
+    )
+    assert near > far + 1
