@@ -1,12 +1,13 @@
 """What train takes where nothing is said follows the data, and fits the time there is."""
 
+import dataclasses
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from keras_vae import defaults, names
+from keras_vae import defaults, names, settings
 
 COLOUR = [(32, 32, 3), (48, 32, 3), (64, 64, 3), (128, 128, 3), (256, 256, 3)]
 
@@ -17,6 +18,7 @@ def test_the_digits_stay_as_quick_as_they_are(likelihood):
     assert defaults.settings_for((8, 8, 1), 1437, kind) == {
         "architecture": "mlp",
         "likelihood": likelihood,
+        "prior": "standard_normal",
         "latent_dim": 8,
         "epochs": 100,
         "batch_size": 64,
@@ -33,6 +35,8 @@ def test_all_that_is_said_is_a_known_name_or_a_number_that_train_takes(shape, co
     said = defaults.settings_for(shape, count, kind)
     assert said["architecture"] in names.ARCHITECTURES
     assert said["likelihood"] in names.LIKELIHOODS
+    assert said["prior"] in names.PRIORS
+    assert said["schedule"] in settings.SCHEDULES
     assert min(said["epochs"], said["batch_size"]) >= 1
     if kind != "levels":
         assert said["likelihood"] == ("bernoulli" if kind == "binary" else "normal")
@@ -53,7 +57,8 @@ def test_a_batch_of_large_pictures_holds_fewer():
     assert sizes == [32, 26, 16, 8, 4]
 
 
-def test_colours_of_eight_bits_get_the_mixture():
+def test_colours_of_eight_bits_get_the_mixture_and_a_flow():
+    assert defaults.settings_for((32, 32, 3), 6000, "levels")["prior"] == "flow"
     assert "mixture" in defaults.settings_for((32, 32, 3), 6000, "levels")["likelihood"]
     assert defaults.settings_for((28, 28, 1), 60_000, "levels")["likelihood"] == "normal"
 
@@ -68,6 +73,12 @@ def test_the_kind_is_that_of_all_numbers():
         x[-1, -1] = number
         assert defaults.kind_of(x) == "real"
     assert defaults.kind_of(levels) == "levels"
+
+
+def test_the_settings_are_fields_of_train():
+    fields = {field.name for field in dataclasses.fields(settings.Settings)}
+    assert defaults.settings_for((32, 32, 3), 6000, "levels").keys() <= fields
+    assert settings.Settings(**defaults.settings_for((28, 28, 1), 60_000, "levels")).epochs > 1
 
 
 def test_it_loads_no_keras():
