@@ -10,6 +10,7 @@ from keras_vae.options import checked, flag, option
 
 KEPT = ("best", "last")
 SCHEDULES = ("constant", "cosine", "piecewise")
+BY_DATA = "by kind and size of the data"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Settings:
     Example:
 
     >>> settings = Settings(data="mnist", epochs=20)
-    >>> settings.batch_size
-    64
+    >>> settings.save_every
+    1
     >>> settings.as_flags()
     ['--data', 'mnist', '--epochs', '20']
     """
@@ -37,7 +38,7 @@ class Settings:
         None, "draw binary images: anew each time one is seen, or once", ("dynamic", "static")
     )
     conditional: bool = option(False, "give the decoder the labels of the data")
-    architecture: str = option("mlp", listed(names.ARCHITECTURES))
+    architecture: str | None = option(None, listed(names.ARCHITECTURES), shown=BY_DATA)
     hidden: tuple[int, ...] | None = option(
         None, "units of the hidden layers of mlp", metavar="N", shown="200 200"
     )
@@ -48,9 +49,7 @@ class Settings:
     groups: int | None = option(
         None, "of the channels that resnet normalizes together", metavar="N", shown="no such layer"
     )
-    likelihood: str | None = option(
-        None, listed(names.LIKELIHOODS), shown="bernoulli with --binarize, else normal"
-    )
+    likelihood: str | None = option(None, listed(names.LIKELIHOODS), shown=BY_DATA)
     levels: int | None = option(
         None, "grey levels of a discretized likelihood", shown="256; digits have 17"
     )
@@ -59,7 +58,7 @@ class Settings:
         None, "of mixture_of_normals or vamp", metavar="N", shown="100"
     )
     posterior: str = option("diagonal_normal", listed(names.POSTERIORS))
-    latent_dim: int = option(8, "size of z")
+    latent_dim: int | None = option(None, "size of z", shown=BY_DATA)
     objective: str = option("elbo", listed(names.OBJECTIVES))
     num_samples: int | None = option(
         None, "draws of z for each example in a step", shown="elbo 1, iwae 5"
@@ -72,10 +71,18 @@ class Settings:
     kl_warmup: float | None = option(
         None, "epochs until the KL divergence has its weight", metavar="EPOCHS", shown="0"
     )
-    epochs: int = option(100, "passes over the data")
-    batch_size: int = option(64, "examples in a step")
-    learning_rate: float = option(1e-3, "of Adam, at its highest")
-    schedule: str = option("constant", f"of the learning rate: {listed(SCHEDULES)}", SCHEDULES)
+    kl_cycles: int | None = option(
+        None, "how often it rises anew, each time over kl_warmup", metavar="N", shown="1"
+    )
+    prior_warmup: float | None = option(
+        None, "epochs until a learned prior has its weight", metavar="EPOCHS", shown="4"
+    )
+    epochs: int | None = option(None, "passes over the data", shown=BY_DATA)
+    batch_size: int | None = option(None, "examples in a step", shown=BY_DATA)
+    learning_rate: float | None = option(None, "of Adam, at its highest", shown=BY_DATA)
+    schedule: str | None = option(
+        None, f"of the learning rate: {listed(SCHEDULES)}", SCHEDULES, shown=BY_DATA
+    )
     rate_warmup: float = option(
         0.0, "epochs in which the learning rate rises from 0; with cosine", metavar="EPOCHS"
     )
@@ -106,7 +113,7 @@ class Settings:
         for field in dataclasses.fields(self):
             value = checked(field, getattr(self, field.name))
             object.__setattr__(self, field.name, value)  # as a frozen class allows it
-        for name in ("epochs", "batch_size", "accumulate", "save_every", "patience"):
+        for name in ("epochs", "batch_size", "accumulate", "save_every", "patience", "kl_cycles"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("learning_rate", "clip_norm"):
@@ -116,13 +123,18 @@ class Settings:
             raise ValueError(f"validation must be from 0 to 1, without 1, got {self.validation}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema must lie between 0 and 1, got {self.ema}")
-        if not 0 <= self.rate_warmup < self.epochs:
+        if not 0 <= self.rate_warmup < (self.epochs or math.inf):
             raise ValueError(
                 f"rate_warmup must be from 0 to epochs, without these {self.epochs}, got "
                 f"{self.rate_warmup}"
             )
-        if self.rate_warmup and self.schedule != "cosine":
+        if self.rate_warmup and self.schedule not in (None, "cosine"):
             raise ValueError(f"schedule {self.schedule} has no rate_warmup: cosine has")
+        for name in ("kl_warmup", "prior_warmup"):
+            if getattr(self, name) is not None and getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0 epochs, got {getattr(self, name)}")
+        if self.kl_cycles is not None and self.kl_warmup is None:
+            raise ValueError("kl_cycles needs kl_warmup, the epochs in which the weight rises")
         if not self.validation and (self.patience is not None or self.keep == "best"):
             name = "patience" if self.patience is not None else "keep best"
             raise ValueError(f"{name} needs validation data, and validation is 0: give a share")

@@ -85,7 +85,10 @@ def test_a_table_of_settings_may_stand_among_others(tmp_path):
         ({"validation": 1.0}, "validation must be from 0 to 1, without 1, got 1"),
         ({"ema": 1.0}, "ema must lie between 0 and 1, got 1"),
         ({"schedule": "linear"}, "schedule must be constant, cosine or piecewise, got 'linear'"),
-        ({"rate_warmup": 2.0}, "schedule constant has no rate_warmup: cosine has"),
+        (
+            {"rate_warmup": 2.0, "schedule": "constant"},
+            "schedule constant has no rate_warmup: cosine has",
+        ),
         (
             {"rate_warmup": 9.0, "epochs": 9, "schedule": "cosine"},
             "rate_warmup must be from 0 to epochs, without these 9",

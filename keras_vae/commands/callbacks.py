@@ -178,7 +178,7 @@ def line(epoch, epochs, seconds, logs, everything=False):
     Example:
 
     >>> line(3, 20, 1.25, {"loss": 98.5, "kl_loss": 23.0, "skipped_steps": 0.0, "val_loss": 99.0})
-    'epoch  3/20  1.2 s  loss 98.50  val_loss 99.00  kl_loss 23.00'
+    'epoch  3/20  1.25 s  loss 98.50  val_loss 99.00  kl_loss 23.00'
     """
     names = logs if everything else [name for name in SHOWN if name in logs]
     parts = [f"epoch {epoch:{len(str(epochs))}}/{epochs}", f"{seconds:.3g} s"]

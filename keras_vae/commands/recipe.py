@@ -12,6 +12,7 @@ import numpy as np
 from keras_vae import datasets
 from keras_vae.architectures import ARCHITECTURES
 from keras_vae.commands import testing
+from keras_vae.defaults import kind_of, settings_for
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
 from keras_vae.lookup import named
@@ -41,22 +42,21 @@ class Data(NamedTuple):
         return (self.validation or self.test)[0][:500]
 
 
-def resolved(settings):
-    """The settings with what the others decide: where the data are, the likelihood, what is kept.
-
-    Example:
-
-    >>> from keras_vae.settings import Settings
-    >>> resolved(Settings(binarize="dynamic", validation=0)).keep
-    'last'
-    """
+def resolved(settings, dataset):
+    """The settings with what the data and the other settings decide, where nothing was said."""
     data, data_dir = settings.data, settings.data_dir
+    kind = "binary" if settings.binarize else kind_of(dataset.x_train)
+    count = len(dataset.x_train) - held_out(settings, len(dataset.x_train))
+    chosen = settings_for(dataset.input_shape, count, kind)
+    chosen |= {
+        "data": data if data in datasets.NAMES else absolute(data),
+        "data_dir": data_dir and absolute(data_dir),
+        "keep": settings.keep or ("best" if settings.validation else "last"),
+    }
+    always = ("data", "data_dir", "keep")
     return dataclasses.replace(
         settings,
-        data=data if data in datasets.NAMES else absolute(data),
-        data_dir=data_dir and absolute(data_dir),
-        likelihood=settings.likelihood or ("bernoulli" if settings.binarize else "normal"),
-        keep=settings.keep or ("best" if settings.validation else "last"),
+        **{n: v for n, v in chosen.items() if n in always or getattr(settings, n) is None},
     )
 
 
@@ -77,16 +77,9 @@ def load(settings):
 def split(settings, dataset):
     """The `Data` of a training: which examples are held out is a function of the seed."""
     test = testing.test_set(dataset, settings.data, settings.binarize, settings.conditional)
-    x, y, count = dataset.x_train, dataset.y_train, 0
-    validation = None
+    x, y, validation = dataset.x_train, dataset.y_train, None
     if settings.validation:
-        count = max(1, round(settings.validation * len(x)))
-        if count >= len(x):
-            raise ValueError(
-                f"validation must leave examples to train on: {settings.validation} of {len(x)} "
-                f"are {count}"
-            )
-        out = np.isin(np.arange(len(x)), order(settings.seed, len(x))[:count])
+        out = np.isin(np.arange(len(x)), order(settings.seed, len(x))[: held_out(settings, len(x))])
         held = x[out]
         if settings.binarize:
             held = datasets.binarize(held, testing.SEED + 2)
@@ -99,29 +92,57 @@ def split(settings, dataset):
     return Data(x, y, validation, test)
 
 
+def held_out(settings, count):
+    """How many of `count` examples are held out.
+
+    Raises:
+        ValueError: none would be left to train on.
+
+    Example:
+
+    >>> from keras_vae.settings import Settings
+    >>> held_out(Settings(validation=0.1), 60000)
+    6000
+    """
+    held = max(1, round(settings.validation * count)) if settings.validation else 0
+    if held >= count:
+        raise ValueError(
+            f"validation must leave examples to train on: {settings.validation} of {count} are "
+            f"{held}"
+        )
+    return held
+
+
 def order(seed, count):
     """An order of `count` examples."""
     return np.random.default_rng(seed).permutation(count)
 
 
 def check(settings):
-    """Raises `ValueError` if the parts of the model cannot be made, before data are loaded."""
+    """Raises `ValueError` if the parts of the model that are chosen cannot be made."""
     checked_seed(settings.seed)
     parts(settings)
-    known = inspect.signature(
-        named("architecture", settings.architecture, ARCHITECTURES)
-    ).parameters
-    for name in options_of(settings).keys() - known.keys():
-        raise ValueError(f"the architecture {settings.architecture} has no {name}: leave it out")
+    if settings.architecture is not None:
+        known = inspect.signature(named("architecture", settings.architecture, ARCHITECTURES))
+        for name in options_of(settings).keys() - known.parameters.keys():
+            raise ValueError(
+                f"the architecture {settings.architecture} has no {name}: leave it out"
+            )
     if settings.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
 
 
 def parts(settings):
-    """The likelihood, the prior and the objective."""
+    """The likelihood, None if the data are to choose it, the prior and the objective."""
+    likelihood = settings.likelihood and make(
+        "likelihood", settings.likelihood, LIKELIHOODS, levels=settings.levels
+    )
+    prior = make("prior", settings.prior, PRIORS, num_components=settings.prior_components)
+    if settings.prior_warmup is not None and not prior.warmup_epochs:
+        raise ValueError(f"the prior {settings.prior} does not learn: leave prior_warmup out")
     return (
-        make("likelihood", settings.likelihood, LIKELIHOODS, levels=settings.levels),
-        make("prior", settings.prior, PRIORS, num_components=settings.prior_components),
+        likelihood,
+        prior,
         make(
             "objective",
             settings.objective,

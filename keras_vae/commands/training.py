@@ -1,27 +1,26 @@
 """python -m keras_vae train: a model, its history, its record and pictures in a folder."""
 
-import csv
 import dataclasses
 import shutil
 import signal
 import sys
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import fields
 from io import StringIO
 
 import keras
 import numpy as np
 
-from keras_vae import plotting
 from keras_vae.commands import recipe, runs, testing
-from keras_vae.commands.callbacks import Averaged, Keeper, Lines, Watch, best_epoch, finished
+from keras_vae.commands.callbacks import Averaged, Keeper, Lines, Watch, finished
 from keras_vae.commands.checkpoints import State, assign, values_of, variables_of
 from keras_vae.commands.record import check_same, record
+from keras_vae.commands.results import write_run
 from keras_vae.distributions.base import SupportError
 from keras_vae.folders import atomic_files, output_folder
-from keras_vae.models.archive import canonical
-from keras_vae.options import from_dictionary, read
+from keras_vae.options import flag, from_dictionary, read
 from keras_vae.quiet import quiet_stderr
-from keras_vae.schedules import KLWarmup
+from keras_vae.schedules import KLCycles, KLWarmup, PriorWarmup
 from keras_vae.settings import Settings
 from keras_vae.signals import Interrupted, put_off, raised
 
@@ -42,7 +41,7 @@ def train(*, given, config=None, out=None, resume=None, overwrite=False, shown="
             run = runs.Run(out)
             check_free(run, overwrite)
             told = read(config, Settings) if config else {}
-            settings, state = recipe.resolved(Settings(**{**told, **given})), None
+            settings, state = Settings(**{**told, **given}), None
         else:
             run = runs.Run(resume)
             settings, state = before(run, config, given)
@@ -89,6 +88,8 @@ def _train(run, settings, state, shown):
     with quiet_stderr():  # it loads TensorFlow, on any backend
         keras.utils.set_random_seed(settings.seed)
     dataset = recipe.load(settings)
+    given, settings = settings, recipe.resolved(settings, dataset)
+    recipe.check(settings)
     data = recipe.split(settings, dataset)
     now = record(settings, dataset, data)
     vae = recipe.model(settings, dataset)
@@ -105,6 +106,8 @@ def _train(run, settings, state, shown):
             state = state._replace(record=gone_on(state.record, now))
             assign(variables_of(vae), state.variables)
         print(told(data, settings, state), flush=True)
+        if given != settings:
+            print(f"chosen by the data: {chosen(given, settings)}", flush=True)
         keeper = Keeper(settings, state, run.checkpoints, Watch(data.watched, state.kl))
         try:
             fit(vae, data, keeper, run, shown)
@@ -131,6 +134,14 @@ def told(data, settings, state):
     return f"{len(data.x)} examples of {settings.data}{held}, {len(data.test.x)} to test on{begun}"
 
 
+def chosen(given, settings):
+    """The settings that were left to the data, as flags."""
+    pairs = ((f.name, getattr(given, f.name), getattr(settings, f.name)) for f in fields(settings))
+    return " ".join(
+        f"{flag(n)} {value}" for n, before, value in pairs if before is None is not value
+    )
+
+
 def gone_on(before, now):
     """The record of a training that goes on: what it was, with the settings of now."""
     for difference in check_same(before, now):
@@ -150,7 +161,7 @@ def fit(vae, data, keeper, run, shown):
             validation_data=data.validation,
             epochs=state.epoch if finished(settings, state.history) else settings.epochs,
             initial_epoch=state.epoch,
-            callbacks=callbacks(keeper, run, shown),
+            callbacks=callbacks(keeper, vae.prior, run, shown),
             verbose=1 if shown == "lines" and sys.stdout.isatty() else 0,
         )
 
@@ -166,11 +177,19 @@ def stopped(interrupted, keeper, run):
     )
 
 
-def callbacks(keeper, run, shown):
+def callbacks(keeper, prior, run, shown):
     """What is called after each epoch, in this order."""
     settings, found = keeper.settings, [keeper.watch]
-    if settings.kl_warmup is not None:
+    if settings.kl_cycles is not None:
+        found.append(KLCycles(settings.kl_warmup, settings.kl_cycles))
+    elif settings.kl_warmup is not None:
         found.append(KLWarmup(settings.kl_warmup))
+    if prior.warmup_epochs and settings.prior_warmup is None:
+        found.append(PriorWarmup(prior.warmup_epochs))
+    elif prior.warmup_epochs:
+        found.append(
+            PriorWarmup(settings.prior_warmup or 1, start=float(not settings.prior_warmup))
+        )
     if settings.ema is not None:
         found.append(Averaged())
     if settings.tensorboard:
@@ -198,49 +217,3 @@ def advice():
     except SupportError as error:
         flags = "--binarize dynamic, --likelihood normal or --levels N"
         raise ValueError(f"{error}. As flags: {flags}") from error
-
-
-def write_run(vae, state, settings, data, out):
-    """Writes all that a run holds into `out`; returns the names, and what the models are worth.
-
-    Raises:
-        FloatingPointError: there is no model whose test ELBO is finite.
-    """
-    last = measured(vae, data.test, state.epoch)
-    epochs = {"last": last} if np.isfinite(last["elbo"]) else {}
-    if state.best:
-        assign(vae.weights, state.best)
-        epochs["best"] = measured(vae, data.test, best_epoch(state.history) + 1)
-    kept = epochs.get(settings.keep, last)
-    if not np.isfinite(kept["elbo"]):
-        raise FloatingPointError(
-            f"training diverged: the test ELBO is {kept['elbo']}. Lower --learning-rate, and "
-            "look for very large values in the data"
-        )
-    write_files(vae, state.history, data.test, out)
-    run = runs.Run(out)
-    run.write_record(state.record)
-    source = runs.Source(settings.data, settings.data_dir, settings.binarize)
-    run.write_metrics(source, kept, epochs)
-    plotting.save(plotting.kl_per_dimension(state.kl), out / "kl_per_dimension.png")
-    return sorted(path.name for path in out.iterdir()), epochs
-
-
-def measured(vae, test, epoch):
-    """What the model is worth on the test set after `epoch` epochs."""
-    return {"epoch": epoch, **testing.test_metrics(vae, test, seed=0)}
-
-
-def write_files(vae, history, test, out):
-    """Writes the model, its history and the pictures of a run."""
-    vae.save(runs.Run(out).model)
-    canonical(runs.Run(out).model)
-    with open(out / "history.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(history)
-        writer.writerows(zip(*history.values(), strict=True))
-    shown = test.first(min(32, len(test.x)))
-    x_hat = vae.reconstruct(shown.x, label=shown.label)
-    plotting.save(plotting.reconstructions(shown.x, x_hat), out / "reconstructions.png")
-    plotting.save(plotting.training_curves(history), out / "training_curves.png")
-    plotting.save(plotting.images(plotting.gallery(vae)), out / "samples.png")

@@ -111,7 +111,7 @@ class VAE(Fitting, Inference, keras.Model):
             "the prior's weights do not fit into memory, take a smaller one"
         ):
             self.prior.bind(self)
-        learned = self.prior.warmup_epochs > 0
+        learned = type(self.prior).warmup_epochs > 0  # of the class, as a file is read
         self._trained = [self._flag("trained")] if learned else []  # see `Fitting`
         self.built = True
 

@@ -1,0 +1,57 @@
+"""What a training leaves: the model, what it is worth, its record, its history and pictures."""
+
+import csv
+
+import numpy as np
+
+from keras_vae import plotting
+from keras_vae.commands import runs, testing
+from keras_vae.commands.callbacks import best_epoch
+from keras_vae.commands.checkpoints import assign
+from keras_vae.models.archive import canonical
+
+
+def write_run(vae, state, settings, data, out):
+    """Writes all that a run holds into `out`; returns the names, and what the models are worth.
+
+    Raises:
+        FloatingPointError: there is no model whose test ELBO is finite.
+    """
+    last = measured(vae, data.test, state.epoch)
+    epochs = {"last": last} if np.isfinite(last["elbo"]) else {}
+    if state.best:
+        assign(vae.weights, state.best)
+        epochs["best"] = measured(vae, data.test, best_epoch(state.history) + 1)
+    kept = epochs.get(settings.keep, last)
+    if not np.isfinite(kept["elbo"]):
+        raise FloatingPointError(
+            f"training diverged: the test ELBO is {kept['elbo']}. Lower --learning-rate, and "
+            "look for very large values in the data"
+        )
+    write_files(vae, state.history, data.test, out)
+    run = runs.Run(out)
+    run.write_record(state.record)
+    source = runs.Source(settings.data, settings.data_dir, settings.binarize)
+    run.write_metrics(source, kept, epochs)
+    plotting.save(plotting.kl_per_dimension(state.kl), out / "kl_per_dimension.png")
+    return sorted(path.name for path in out.iterdir()), epochs
+
+
+def measured(vae, test, epoch):
+    """What the model is worth on the test set after `epoch` epochs."""
+    return {"epoch": epoch, **testing.test_metrics(vae, test, seed=0)}
+
+
+def write_files(vae, history, test, out):
+    """Writes the model, its history and the pictures of a run."""
+    vae.save(runs.Run(out).model)
+    canonical(runs.Run(out).model)
+    with open(out / "history.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(history)
+        writer.writerows(zip(*history.values(), strict=True))
+    shown = test.first(min(32, len(test.x)))
+    x_hat = vae.reconstruct(shown.x, label=shown.label)
+    plotting.save(plotting.reconstructions(shown.x, x_hat), out / "reconstructions.png")
+    plotting.save(plotting.training_curves(history), out / "training_curves.png")
+    plotting.save(plotting.images(plotting.gallery(vae)), out / "samples.png")
