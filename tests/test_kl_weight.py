@@ -6,7 +6,7 @@ import pytest
 
 from keras_vae import VAE, objectives
 from keras_vae.estimators import ESTIMATORS
-from keras_vae.schedules import KLWarmup
+from keras_vae.schedules import KLCycles, KLWarmup
 from tests.tensors import array, value_and_gradients
 
 STEPS = 25
@@ -96,6 +96,27 @@ def test_the_weight_that_is_logged_is_that_of_the_epochs_last_step(
     after = np.minimum(1, start + (1 - start) * (last + 1) / (STEPS * epochs))
     np.testing.assert_allclose(ends.after, after, atol=1e-6)
     assert max(ends.after) <= 1
+
+
+def test_cycles_rise_stay_and_begin_again(vae, x):
+    steps = AtSteps()
+    history = train(vae, x, 6, KLCycles(epochs=1, cycles=2), steps)
+    rise = np.arange(STEPS) / STEPS
+    once = [*rise, *np.ones(STEPS)]
+    np.testing.assert_allclose(steps.before, [*once, *once, *np.ones(2 * STEPS)], atol=1e-6)
+    np.testing.assert_allclose(history["kl_weight"], [1 - 1 / STEPS, 1] * 2 + [1, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": 0.25}, r"a cycle must have whole epochs, got 2 \* 0.25"),
+        ({"epochs": 1, "cycles": 0}, "cycles must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_cycles_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        KLCycles(**settings)
 
 
 @pytest.mark.parametrize("one_by_one", [False, True])

@@ -7,7 +7,7 @@ import pytest
 from keras_vae import architectures, objectives
 from keras_vae.distributions import Bernoulli, Normal, StandardNormal, likelihoods, priors
 from keras_vae.layers import Sampling
-from keras_vae.schedules import KLWarmup, PriorWarmup
+from keras_vae.schedules import KLCycles, KLWarmup, PriorWarmup
 
 REGISTERED = [
     Bernoulli(),
@@ -44,7 +44,7 @@ def test_vae_config_round_trip(make_vae):
     assert [w.shape for w in copy.weights] == [w.shape for w in vae.weights]
 
 
-@pytest.mark.parametrize("kind", [KLWarmup, PriorWarmup])
+@pytest.mark.parametrize("kind", [KLCycles, KLWarmup, PriorWarmup])
 def test_callback_config_round_trip(kind):
     warmup = kind(epochs=5, start=0.25)
     assert kind.from_config(warmup.get_config()).get_config() == warmup.get_config()

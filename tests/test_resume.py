@@ -57,7 +57,7 @@ SETTINGS = {
     "digits": ["--hidden", "16"],
     "all at once": [
         *("--binarize", "dynamic", "--ema", "0.9", "--schedule", "cosine", "--rate-warmup", "1"),
-        *("--kl-warmup", "4", "--clip-norm", "1", "--accumulate", "2"),
+        *("--kl-warmup", "2", "--kl-cycles", "2", "--clip-norm", "1", "--accumulate", "2"),
     ],
     "conv": ["--architecture", "conv", "--conditional", "--prior", "flow"],
     "resnet": ["--architecture", "resnet", "--prior", "vamp", "--schedule", "piecewise"],
