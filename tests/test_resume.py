@@ -86,6 +86,8 @@ def test_a_signal_saves_the_last_epoch_and_says_how_to_go_on(name, tmp_path, mon
     )
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["checkpoints"]
     assert Run(tmp_path / "run").checkpoints.newest().epoch == 1
+    assert main(["evaluate", str(tmp_path / "run")]) == 2
+    assert "is not done: end it by python -m keras_vae train --resume" in capsys.readouterr().err
     assert signal.getsignal(number) is kept
 
 

@@ -42,20 +42,19 @@ def main():
 
 
 class Epochs(keras.callbacks.Callback):
-    """Takes the time of each epoch up to its validation."""
+    """Takes the time from the beginning of an epoch to that of the next, checkpoints included."""
 
     def __init__(self):
         super().__init__()
-        self.seconds, self.loss = [], None
+        self.seconds, self.started, self.loss = [], None, None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.started, self.trained = time.perf_counter(), None
-
-    def on_test_begin(self, logs=None):
-        self.trained = time.perf_counter() - self.started
+        now = time.perf_counter()
+        if self.started is not None:
+            self.seconds.append(now - self.started)
+        self.started = now
 
     def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(self.trained or time.perf_counter() - self.started)
         self.loss = logs["loss"]
 
 
@@ -78,9 +77,6 @@ def command(grey, epochs, clock):
         def on_epoch_begin(self, epoch, logs=None):
             clock.on_epoch_begin(epoch, logs)
 
-        def on_test_begin(self, logs=None):
-            clock.on_test_begin(logs)
-
         def on_epoch_end(self, epoch, logs=None):
             clock.on_epoch_end(epoch, logs)
             super().on_epoch_end(epoch, logs)
@@ -90,6 +86,7 @@ def command(grey, epochs, clock):
         data = Path(folder, "grey.npz")
         np.savez(data, x_train=grey[..., 0], x_test=grey[:1000, ..., 0])
         flags = ["--binarize", "dynamic", "--batch-size", BATCH, "--latent-dim", LATENT_DIM]
+        flags += ["--architecture", "mlp", "--schedule", "constant", "--validation", 0]
         arguments = ["train", "--data", data, *flags, "--epochs", epochs, "--out", f"{folder}/run"]
         with contextlib.redirect_stdout(sys.stderr):
             status = cli.main([str(argument) for argument in arguments])

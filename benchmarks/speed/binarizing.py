@@ -54,4 +54,5 @@ def ratios(results):
 NOTE = """\
 The MLP 784-200-200-50, batches of 100, 60,000 images: seconds of an epoch of `fit` on binary ones;
 how many times as long one takes on grey images with `augment="binarize"`, and one of the command
-`train --binarize dynamic`, validation apart. The median of the rounds, the least and the most."""
+`train --binarize dynamic`, its checkpoints included, without validation. The median of the rounds,
+the least and the most."""

@@ -77,6 +77,11 @@ class Run:
         """
         from keras_vae.models.files import check_finite, load_model
 
+        if not self.model.exists() and self.checkpoints.paths():
+            raise ValueError(
+                f"the training in {self.path} is not done: end it by python -m keras_vae train "
+                f"--resume {self.path}"
+            )
         vae = load_model(self.model)
         check_finite(vae, self.model)
         return vae
