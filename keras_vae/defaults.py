@@ -6,10 +6,9 @@ SECONDS = 480
 """How long training is to take on two cores; of ten minutes start, tests and pictures have the
 rest."""
 
-GREY, COLOUR = 2_500_000, 500_000
-"""Pixels that two cores train on in a second: `conv` on pictures in one channel, `resnet` on colour
-with the mixture. TensorFlow takes 30 ms of one core for 64 pictures of 28×28, and 90 ms for 32 of
-32×32×3."""
+GREY, COLOUR = 2_500_000, 350_000
+"""Pixels that two shared cores train on in a second, on TensorFlow: `conv` on pictures in one
+channel (64 of 28×28 in 21 ms), `resnet` on colour with the mixture (32 of 32×32 in 86 ms)."""
 
 SMALL = 16 * 16
 """Pictures in one channel of no more pixels are learned as vectors are."""
