@@ -77,9 +77,10 @@ def settings_for(shape, count, kind):
     if channels == 1:
         return {**usual, **of_pictures("conv", 16, pixels, 64, GREY / count)}
     usual["prior"] = "flow"
+    latent_dim = 64 if pixels <= SMALL else 128
     if kind == "levels":
         usual["likelihood"] = "mixture_of_discretized_logistics"
-    return {**usual, **of_pictures("resnet", 64, pixels, 32, COLOUR / count)}
+    return {**usual, **of_pictures("resnet", latent_dim, pixels, 32, COLOUR / count)}
 
 
 def of_pictures(architecture, latent_dim, pixels, batch_size, passes):

@@ -57,6 +57,11 @@ def test_a_batch_of_large_pictures_holds_fewer():
     assert sizes == [32, 26, 16, 8, 4]
 
 
+def test_larger_colours_get_more_latents():
+    sizes = [(16, 16, 3), (32, 32, 3)]
+    assert [defaults.settings_for(s, 6000, "levels")["latent_dim"] for s in sizes] == [64, 128]
+
+
 def test_colours_of_eight_bits_get_the_mixture_and_a_flow():
     assert defaults.settings_for((32, 32, 3), 6000, "levels")["prior"] == "flow"
     assert "mixture" in defaults.settings_for((32, 32, 3), 6000, "levels")["likelihood"]
