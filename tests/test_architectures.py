@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_vae
 from keras_vae import architectures
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (9, 31, 3), (1, 1, 2)]
@@ -109,3 +110,12 @@ def test_a_decoder_without_a_bias_at_its_end_stays_as_it_is():
     before = decoder.get_weights()[0]
     architectures.heads.begin(decoder, np.zeros(4))
     np.testing.assert_array_equal(decoder.get_weights()[0], before)
+
+
+@pytest.mark.parametrize("likelihood", ["discretized_logistic", "mixture_of_discretized_logistics"])
+@pytest.mark.parametrize("name", sorted(architectures.ARCHITECTURES))
+def test_a_new_model_begins_where_its_likelihood_says(name, likelihood):
+    vae = keras_vae.VAE.from_architecture(name, (9, 10, 3), 2, likelihood, seed=0)
+    x_params = keras.ops.convert_to_numpy(vae.decoder(np.ones((2, 2))))
+    start = vae.likelihood.start(3).astype("float32")
+    np.testing.assert_array_equal(x_params, np.broadcast_to(start, x_params.shape))

@@ -48,6 +48,12 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         """Raw decoder outputs on the last axis, where x has `channels` entries."""
         return channels * self.params_per_element
 
+    def start(self, channels):
+        """The raw output of a decoder before training, `(num_params(channels),)`; None: as it is.
+
+        `VAE.from_architecture` begins there, whatever z.
+        """
+
     def features(self, x):
         """What the encoder is given of x, of the same shape: x, if nothing suits it better."""
         return x

@@ -153,6 +153,7 @@ class VAE(Fitting, Inference, keras.Model):
         size = (shape, latent_dim, likelihood.num_params(shape[-1]))
         with backend.memory_errors("the weights do not fit into memory"):
             encoder, decoder = make(*size, checked_seed(seed), **options)
+            architectures.heads.begin(decoder, likelihood.start(shape[-1]))
         return cls(encoder, decoder, likelihood, prior, objective, seed, augment)
 
     @property
