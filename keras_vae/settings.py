@@ -53,7 +53,7 @@ class Settings:
     levels: int | None = option(
         None, "grey levels of a discretized likelihood", shown="256; digits have 17"
     )
-    prior: str = option("standard_normal", listed(names.PRIORS))
+    prior: str | None = option(None, listed(names.PRIORS), shown=BY_DATA)
     prior_components: int | None = option(
         None, "of mixture_of_normals or vamp", metavar="N", shown="100"
     )

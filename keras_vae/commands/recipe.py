@@ -133,16 +133,12 @@ def check(settings):
 
 
 def parts(settings):
-    """The likelihood, None if the data are to choose it, the prior and the objective."""
-    likelihood = settings.likelihood and make(
-        "likelihood", settings.likelihood, LIKELIHOODS, levels=settings.levels
-    )
-    prior = make("prior", settings.prior, PRIORS, num_components=settings.prior_components)
-    if settings.prior_warmup is not None and not prior.warmup_epochs:
-        raise ValueError(f"the prior {settings.prior} does not learn: leave prior_warmup out")
+    """The likelihood, the prior and the objective; None for what the data are to choose."""
+    if settings.prior_warmup is not None and settings.prior == "standard_normal":
+        raise ValueError("the prior standard_normal does not learn: leave prior_warmup out")
     return (
-        likelihood,
-        prior,
+        make("likelihood", settings.likelihood, LIKELIHOODS, levels=settings.levels),
+        make("prior", settings.prior, PRIORS, num_components=settings.prior_components),
         make(
             "objective",
             settings.objective,
@@ -206,7 +202,9 @@ def rate(settings, steps):
 
 
 def make(what, name, table, **settings):
-    """The object of that name; settings that are None keep its defaults."""
+    """The object of that name, None without one; settings that are None keep its defaults."""
+    if name is None:
+        return None
     settings = {key: value for key, value in settings.items() if value is not None}
     kind = named(what, name, table)
     foreign = settings.keys() - inspect.signature(kind).parameters
