@@ -215,7 +215,7 @@ BAD_ARGUMENTS = {
     "latent_dim": (["--latent-dim", "0"], "latent_dim must be a whole number >= 1, got 0"),
     "epochs": (["--epochs", "0"], "epochs must be at least 1"),
     "batch size": (["--batch-size", "0"], "batch_size must be at least 1"),
-    "learning rate": (["--learning-rate", "nan"], "learning_rate must be a positive number"),
+    "learning rate": (["--learning-rate", "nan"], "learning_rate must be a number, got nan"),
     "beta": (["--beta", "-1"], "beta must be a number >= 0"),
     "warm-up": (["--kl-warmup", "0"], "epochs must be a positive number"),
     "unknown objective": (["--objective", "elbow"], "Did you mean 'elbo'?"),
@@ -257,7 +257,7 @@ def refused(arguments, message, capsys):
 def test_a_malformed_command_line_is_one_line(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["train"])
-    assert capsys.readouterr().err.startswith("error: the following arguments are required: --out")
+    assert capsys.readouterr().err.startswith("error: one of the arguments --out --resume is req")
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused_before_training(tmp_path, capsys):

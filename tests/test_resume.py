@@ -74,10 +74,13 @@ def test_a_stopped_training_goes_on_to_the_same_bits(settings, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_saves_the_last_epoch_and_says_how_to_go_on(name, tmp_path, monkeypatch, capsys):
+def test_a_signal_saves_the_last_epoch_and_says_how_to_go_on(
+    name, tmp_path, monkeypatch, capsys, request
+):
     number = signal.Signals[name]
     stop_after(monkeypatch, 1, number)
-    kept = signal.getsignal(number)
+    kept = signal.signal(number, signal.SIG_DFL)  # a shell may have it ignored
+    request.addfinalizer(lambda: signal.signal(number, kept))
     assert train(tmp_path / "run", "--save-every", "5", epochs=6) == 128 + number
     error = capsys.readouterr().err.strip()
     assert error == (
@@ -88,7 +91,7 @@ def test_a_signal_saves_the_last_epoch_and_says_how_to_go_on(name, tmp_path, mon
     assert Run(tmp_path / "run").checkpoints.newest().epoch == 1
     assert main(["evaluate", str(tmp_path / "run")]) == 2
     assert "is not done: end it by python -m keras_vae train --resume" in capsys.readouterr().err
-    assert signal.getsignal(number) is kept
+    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 def test_a_signal_that_is_ignored_stays_so(tmp_path, monkeypatch):
@@ -188,7 +191,7 @@ def test_the_record_repeats_the_training(run, tmp_path):
     first, again = (json.loads((d / "run.json").read_text()) for d in (run, tmp_path / "again"))
     assert first.pop("time").keys() == again.pop("time").keys() == {"began", "seconds"}
     assert first == again
-    assert first["command"].startswith("python -m keras_vae train --hidden 16 --likelihood normal")
+    assert first["command"].startswith("python -m keras_vae train --architecture mlp --hidden 16 ")
     assert (run / "history.csv").read_text() == (tmp_path / "again/history.csv").read_text()
 
 

@@ -108,6 +108,13 @@ class Keeper(keras.callbacks.Callback):
                 stacklevel=2,
             )
 
+    def is_of_no_use(self, error):
+        """Whether nothing is worth going on with after an error: no epoch, or none with a loss."""
+        history = self.state.history
+        never = "val_loss" in history and best_epoch(history) is None
+        diverged = isinstance(error, FloatingPointError)
+        return not self.state.epoch or (diverged and (never or finished(self.settings, history)))
+
     def _record(self):
         """The record, with the seconds that all epochs took."""
         seconds = round(time.monotonic() - self.began, 1)

@@ -210,4 +210,6 @@ def make(what, name, table, **settings):
     foreign = settings.keys() - inspect.signature(kind).parameters
     if foreign:
         raise ValueError(f"the {what} {name} has no {min(foreign)}: leave it out")
+    if issubclass(kind, keras.layers.Layer):
+        settings["name"] = what  # else Keras would count how many were made before
     return kind(**settings)

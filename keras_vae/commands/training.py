@@ -106,7 +106,7 @@ def _train(run, settings, state, shown):
             state = state._replace(record=gone_on(state.record, now))
             assign(variables_of(vae), state.variables)
         print(told(data, settings, state), flush=True)
-        if given != settings:
+        if chosen(given, settings):
             print(f"chosen by the data: {chosen(given, settings)}", flush=True)
         keeper = Keeper(settings, state, run.checkpoints, Watch(data.watched, state.kl))
         try:
@@ -115,9 +115,8 @@ def _train(run, settings, state, shown):
         except KeyboardInterrupt as interrupted:
             raise stopped(interrupted, keeper, run) from None
         except Exception as error:
-            ended = finished(settings, keeper.state.history)
-            if not keeper.state.epoch or (ended and isinstance(error, FloatingPointError)):
-                run.checkpoints.tidy(0)  # nothing in them is of use
+            if keeper.is_of_no_use(error):
+                run.checkpoints.tidy(0)
             raise
         run.checkpoints.tidy(1)
     for name, metrics in epochs.items():

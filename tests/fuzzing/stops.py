@@ -18,6 +18,7 @@ from pathlib import Path
 from keras_vae import cli
 from keras_vae.commands import training  # noqa: F401  so that it is loaded before the forks
 
+SIGNALS = ("TERM", "HUP", "INT")
 TIMES = re.compile(rb'"time": \{.*?\}', re.S)
 SMALL = ("--data", "digits", "--latent-dim", "4", "--epochs", "8")
 
@@ -101,10 +102,12 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=30, help="of each signal")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--signals", nargs="+", default=["KILL", "TERM", "HUP", "INT"])
+    parser.add_argument("--signals", nargs="+", default=["KILL", *SIGNALS])
     parser.add_argument("--settings", nargs=argparse.REMAINDER, default=[])
     given = parser.parse_args()
     rng, failures = random.Random(given.seed), 0
+    for name in SIGNALS:  # none is ignored, as a shell has it for what runs in its background
+        signal.signal(signal.Signals[f"SIG{name}"], signal.SIG_DFL)
     settings = [*SMALL, *given.settings]
     given.folder.mkdir(parents=True, exist_ok=True)
     whole = start([*settings, "--out", str(given.folder / "whole")], given.folder / "whole.log")
