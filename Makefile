@@ -31,10 +31,7 @@ MODEL = $(TRAINED)
 OUT = $(patsubst %/,%,$(dir $(MODEL)))/onnx
 PICTURE := $(OUT:/=)-samples.png
 
-FLAGS_mnist := --architecture conv --likelihood bernoulli --binarize dynamic \
-  --latent-dim 16 --epochs 10
-FLAGS_fashion_mnist := --architecture conv --likelihood normal --latent-dim 16 --epochs 10
-FLAGS_cifar10 := --architecture conv --likelihood normal --latent-dim 64 --epochs 20
+FLAGS_mnist := --binarize dynamic
 TRAIN_FLAGS = $(FLAGS_$(NAME))
 CONFORMANCE := build/conformance
 RUNNERS := $(INSTALLED) $(addprefix $(CONFORMANCE)/,python/.locked node/.locked openvino)

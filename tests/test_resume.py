@@ -15,7 +15,7 @@ import pytest
 
 from keras_vae.cli import main
 from keras_vae.commands import callbacks
-from keras_vae.commands.checkpoints import Checkpoints, State, read
+from keras_vae.commands.checkpoints import RECORDED, Checkpoints, State, read
 from keras_vae.commands.runs import Run
 from keras_vae.settings import Settings
 
@@ -167,6 +167,8 @@ def test_what_cannot_go_on_is_one_line(copy, tmp_path, capsys, monkeypatch):
     refused(["--resume", copy], "set KERAS_BACKEND=theano", capsys)
     rewrite(lambda record: record["settings"].update(width=3, epochz=4))
     refused(["--resume", copy], "there is no setting 'epochz'", capsys)
+    rewrite(lambda record: record.pop("data"))
+    refused(["--resume", copy], "epoch-000002.npz cannot be read (its record has no data)", capsys)
     checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
     refused(["--resume", copy], "epoch-000002.npz cannot be read", capsys)
 
@@ -265,7 +267,8 @@ def test_tensorboard_that_is_not_there_is_asked_for(tmp_path, monkeypatch, capsy
 
 def test_a_disk_that_is_full_does_not_end_a_training(monkeypatch, tmp_path):
     """The state stays in memory; what is on the disk is the one before."""
-    state = State({"time": {}}, {}, np.zeros((0, 2)), [], [])
+    record = {name: {} for name in RECORDED}
+    state = State(record, {}, np.zeros((0, 2)), [], [])
     keeper = callbacks.Keeper(Settings(), state, Checkpoints(tmp_path / "checkpoints"), None)
     keeper.save()
     keeper.state = state._replace(history={"epoch": [0]}, kl=np.zeros((1, 2)))

@@ -16,6 +16,9 @@ KEPT = 2
 """How many are kept: should the newest be damaged, training goes on from the one before."""
 
 
+RECORDED = {"settings", "data", "backend", "versions", "machine", "time"}
+
+
 class State(NamedTuple):
     """All that a training is after an epoch."""
 
@@ -103,6 +106,8 @@ def read(path):
             check_member(archive.zip, name)
         arrays = {name: archive[name] for name in archive.files}
     about = json.loads(arrays["about"].tobytes())
+    if RECORDED - about["record"].keys():
+        raise ValueError(f"its record has no {min(RECORDED - about['record'].keys())}")
     state = State(about["record"], about["history"], arrays["kl"], *map(arrays_of(arrays), PARTS))
     lengths = {len(column) for column in state.history.values()}
     if lengths - {state.epoch} or f"{state.epoch:06}" != path.stem.removeprefix("epoch-"):
