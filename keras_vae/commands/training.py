@@ -11,6 +11,7 @@ from io import StringIO
 import keras
 import numpy as np
 
+from keras_vae import backend
 from keras_vae.commands import recipe, runs, testing
 from keras_vae.commands.callbacks import Averaged, Keeper, Lines, Watch, finished
 from keras_vae.commands.checkpoints import State, assign, values_of, variables_of
@@ -94,7 +95,8 @@ def _train(run, settings, state, shown):
     now = record(settings, dataset, data)
     vae = recipe.model(settings, dataset)
     vae.compile(optimizer=recipe.optimizer(settings, len(data.x)))
-    vae.optimizer.build(vae.trainable_variables)
+    with backend.memory_errors("the weights, three times for Adam, do not fit into memory"):
+        vae.optimizer.build(vae.trainable_variables)
     gone = [name for name in runs.DERIVED if (run.path / name).is_file()]
     with output_folder(run.path), atomic_files(run.path, runs.DERIVED) as new:
         if state is None:
