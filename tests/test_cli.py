@@ -125,14 +125,17 @@ def test_plot_draws_the_traversal_and_the_manifold(run):
 
 def test_train_over_a_run_removes_what_told_of_the_model_before(tmp_path, capsys):
     (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx/manifest.json").touch()
     for name in ("model.keras", "evaluation.json", "manifold.png", "notes.txt"):
         (tmp_path / name).write_text("old")
     arguments = ["train", "--epochs", "1", "--out", str(tmp_path)]
     refused(arguments, "holds a run (model.keras): give --overwrite to replace it", capsys)
     assert main([*arguments, "--overwrite"]) == 0
     assert names(tmp_path) == RUN_FILES | FOLDERS | {"onnx", "notes.txt"}
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "removed what told of the model before: evaluation.json, manifold.png"
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "removed what told of the model before: evaluation.json, manifold.png",
+        f"note: {tmp_path / 'onnx'} is a bundle of the model before: export anew",
+    ]
 
 
 @pytest.mark.parametrize(

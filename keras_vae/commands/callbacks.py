@@ -1,5 +1,6 @@
 """What `train` does after each epoch: keeps its state, averages weights, prints a line."""
 
+import sys
 import time
 import warnings
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from keras_vae import evaluation
 from keras_vae.commands.checkpoints import State, assign, values_of, variables_of
+from keras_vae.schedules import KLCycles, KLWarmup, PriorWarmup
 
 LONGEST = 100
 """Characters of a line of progress."""
@@ -195,3 +197,28 @@ def line(epoch, epochs, seconds, logs, everything=False):
             parts.append(f"{name} {value:d}" if isinstance(value, int) else f"{name} {value:.2f}")
     text = "  ".join(parts)
     return text if everything or len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def all_of_them(keeper, prior, run, shown):
+    """What `fit` calls after each epoch of a training, in this order."""
+    settings, found = keeper.settings, [keeper.watch]
+    if settings.kl_cycles is not None:
+        found.append(KLCycles(settings.kl_warmup, settings.kl_cycles))
+    elif settings.kl_warmup is not None:
+        found.append(KLWarmup(settings.kl_warmup))
+    if prior.warmup_epochs and settings.prior_warmup is None:
+        found.append(PriorWarmup(prior.warmup_epochs))
+    elif prior.warmup_epochs:
+        found.append(
+            PriorWarmup(settings.prior_warmup or 1, start=float(not settings.prior_warmup))
+        )
+    if settings.ema is not None:
+        found.append(Averaged())
+    if settings.tensorboard:
+        board = keras.callbacks.TensorBoard(run.tensorboard, write_graph=False)
+        board.looks_at_calls = True  # it logs after each epoch alone
+        found.append(board)
+    found.append(keeper)
+    if shown == "everything" or (shown == "lines" and not sys.stdout.isatty()):
+        found.append(Lines(everything=shown == "everything"))
+    return found

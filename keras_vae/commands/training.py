@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_vae import backend
 from keras_vae.commands import recipe, runs, testing
-from keras_vae.commands.callbacks import Averaged, Keeper, Lines, Watch, finished
+from keras_vae.commands.callbacks import Keeper, Watch, all_of_them, finished
 from keras_vae.commands.checkpoints import State, assign, values_of, variables_of
 from keras_vae.commands.record import check_same, record
 from keras_vae.commands.results import write_run
@@ -21,7 +21,6 @@ from keras_vae.distributions.base import SupportError
 from keras_vae.folders import atomic_files, output_folder
 from keras_vae.options import flag, from_dictionary, read
 from keras_vae.quiet import quiet_stderr
-from keras_vae.schedules import KLCycles, KLWarmup, PriorWarmup
 from keras_vae.settings import Settings
 from keras_vae.signals import Interrupted, put_off, raised
 
@@ -85,47 +84,79 @@ def before(run, config, given):
 
 def _train(run, settings, state, shown):
     """Trains from the beginning or from `state`, with the lock of the run."""
-    recipe.check(settings)
-    with quiet_stderr():  # it loads TensorFlow, on any backend
-        keras.utils.set_random_seed(settings.seed)
-    dataset = recipe.load(settings)
-    given, settings = settings, recipe.resolved(settings, dataset)
-    recipe.check(settings)
-    data = recipe.split(settings, dataset)
-    now = record(settings, dataset, data)
-    vae = recipe.model(settings, dataset)
-    vae.compile(optimizer=recipe.optimizer(settings, len(data.x)))
-    with backend.memory_errors("the weights, three times for Adam, do not fit into memory"):
-        vae.optimizer.build(vae.trainable_variables)
-    gone = [name for name in runs.DERIVED if (run.path / name).is_file()]
+    given, (settings, data, now, vae) = settings, made(settings)
+    before = list(of_the_model_before(run))
     with output_folder(run.path), atomic_files(run.path, runs.DERIVED) as new:
-        if state is None:
-            run.checkpoints.tidy(0)
-            shutil.rmtree(run.tensorboard, ignore_errors=True)
-            variables = values_of(variables_of(vae))
-            state = State(now, {}, np.zeros((0, vae.latent_dim)), variables, [])
-        else:
-            state = state._replace(record=gone_on(state.record, now))
-            assign(variables_of(vae), state.variables)
+        state = begun(run, vae, now) if state is None else gone_on(vae, now, state)
         print(told(data, settings, state), flush=True)
         if chosen(given, settings):
             print(f"chosen by the data: {chosen(given, settings)}", flush=True)
         keeper = Keeper(settings, state, run.checkpoints, Watch(data.watched, state.kl))
-        try:
+        with saved(keeper, run):
             fit(vae, data, keeper, run, shown)
             names, epochs = write_run(vae, keeper.state, settings, data, new)
-        except KeyboardInterrupt as interrupted:
-            raise stopped(interrupted, keeper, run) from None
-        except Exception as error:
-            if keeper.is_of_no_use(error):
-                run.checkpoints.tidy(0)
-            raise
         run.checkpoints.tidy(1)
     for name, metrics in epochs.items():
         print(testing.describe(metrics, name))
-    print(f"wrote {run.path}/: {', '.join(names)}")
+    print(f"wrote {run.path}/: {', '.join(names)}", *before, sep="\n")
+
+
+def made(settings):
+    """The settings with nothing left open, the `recipe.Data`, the record, and the VAE, compiled."""
+    recipe.check(settings)
+    with quiet_stderr():  # it loads TensorFlow, on any backend
+        keras.utils.set_random_seed(settings.seed)
+    dataset = recipe.load(settings)
+    settings = recipe.resolved(settings, dataset)
+    recipe.check(settings)
+    data = recipe.split(settings, dataset)
+    vae = recipe.model(settings, dataset)
+    vae.compile(optimizer=recipe.optimizer(settings, len(data.x)))
+    with backend.memory_errors("the weights, three times for Adam, do not fit into memory"):
+        vae.optimizer.build(vae.trainable_variables)
+    return settings, data, record(settings, dataset, data), vae
+
+
+def of_the_model_before(run):
+    """Lines about what a folder holds of an older model, and what becomes of it."""
+    gone = [name for name in runs.DERIVED if (run.path / name).is_file()]
     if gone:
-        print(f"removed what told of the model before: {', '.join(gone)}")
+        yield f"removed what told of the model before: {', '.join(gone)}"
+    for manifest in sorted(run.path.glob("*/manifest.json")):
+        yield f"note: {manifest.parent} is a bundle of the model before: export anew"
+
+
+def begun(run, vae, now):
+    """The `State` of a training that begins, in a folder without what is left of another."""
+    run.checkpoints.tidy(0)
+    shutil.rmtree(run.tensorboard, ignore_errors=True)
+    return State(now, {}, np.zeros((0, vae.latent_dim)), values_of(variables_of(vae)), [])
+
+
+def gone_on(vae, now, state):
+    """The `State` that a training goes on from, once the model has it and nothing has changed."""
+    for difference in check_same(state.record, now):
+        print(f"note: {difference}: the last bits may differ", file=sys.stderr)
+    assign(variables_of(vae), state.variables)
+    kept = {name: state.record[name] for name in ("time", "versions")}
+    return state._replace(record={**now, **kept})
+
+
+@contextmanager
+def saved(keeper, run):
+    """A context of a training that keeps the last epoch that is complete, whatever ends it.
+
+    Raises:
+        Interrupted: by a signal; it says how to go on.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupted:
+        raise stopped(interrupted, keeper, run) from None
+    except Exception as error:
+        if keeper.is_of_no_use(error):
+            run.checkpoints.tidy(0)
+        raise
 
 
 def told(data, settings, state):
@@ -143,13 +174,6 @@ def chosen(given, settings):
     )
 
 
-def gone_on(before, now):
-    """The record of a training that goes on: what it was, with the settings of now."""
-    for difference in check_same(before, now):
-        print(f"note: {difference}: the last bits may differ", file=sys.stderr)
-    return {**now, "time": before["time"], "versions": before["versions"]}
-
-
 def fit(vae, data, keeper, run, shown):
     """Trains until the last epoch; `keeper` has the state then."""
     settings, state = keeper.settings, keeper.state
@@ -162,7 +186,7 @@ def fit(vae, data, keeper, run, shown):
             validation_data=data.validation,
             epochs=state.epoch if finished(settings, state.history) else settings.epochs,
             initial_epoch=state.epoch,
-            callbacks=callbacks(keeper, vae.prior, run, shown),
+            callbacks=all_of_them(keeper, vae.prior, run, shown),
             verbose=1 if shown == "lines" and sys.stdout.isatty() else 0,
         )
 
@@ -176,31 +200,6 @@ def stopped(interrupted, keeper, run):
         f"interrupted after {keeper.state.epoch} of {keeper.settings.epochs} epochs; to go on: "
         f"python -m keras_vae train --resume {run.path}",
     )
-
-
-def callbacks(keeper, prior, run, shown):
-    """What is called after each epoch, in this order."""
-    settings, found = keeper.settings, [keeper.watch]
-    if settings.kl_cycles is not None:
-        found.append(KLCycles(settings.kl_warmup, settings.kl_cycles))
-    elif settings.kl_warmup is not None:
-        found.append(KLWarmup(settings.kl_warmup))
-    if prior.warmup_epochs and settings.prior_warmup is None:
-        found.append(PriorWarmup(prior.warmup_epochs))
-    elif prior.warmup_epochs:
-        found.append(
-            PriorWarmup(settings.prior_warmup or 1, start=float(not settings.prior_warmup))
-        )
-    if settings.ema is not None:
-        found.append(Averaged())
-    if settings.tensorboard:
-        board = keras.callbacks.TensorBoard(run.tensorboard, write_graph=False)
-        board.looks_at_calls = True  # it logs after each epoch alone
-        found.append(board)
-    found.append(keeper)
-    if shown == "everything" or (shown == "lines" and not sys.stdout.isatty()):
-        found.append(Lines(everything=shown == "everything"))
-    return found
 
 
 @contextmanager
