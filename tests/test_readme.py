@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ladder import __main__ as ladder
 from keras_vae import cli
 
 ROOT = Path(__file__).parents[1]
@@ -59,3 +60,9 @@ def test_files_that_the_readme_links_are_there():
 
 def test_no_placeholder_is_left():
     assert not re.findall(r"@\w+@", README)
+
+
+def test_the_results_are_those_of_the_ladder():
+    """`make ladder` prints what the committed JSONs say."""
+    table = ladder.table({name: (row, ladder.found(name)) for name, row in ladder.rows().items()})
+    assert table in README

@@ -86,7 +86,8 @@ def told(row, record, report, metrics):
         "effective_sample_size": report.get("effective_sample_size"),
         "pareto_k_above_0.7": report.get("pareto_k_above_0.7"),
         "active_units": report.get("active_units"),
-        "protocol": {**report["protocol"], "data": settings["data"], **record["data"]},
+        "protocol": {**report["protocol"], "data": settings["data"]},
+        "data": record["data"],
         "test_elbo_of_all": metrics["test"]["elbo"],
         "settings": settings,
         **{name: record[name] for name in ("backend", "versions", "machine", "time")},
@@ -109,7 +110,7 @@ def table(results):
     Args:
         results: for each name its row of TOML and its JSON, or None.
     """
-    head = ("model", "published", "goal", "ours, −log p(x)", "protocol", "training", "command")
+    head = ("model", "published", "goal", "ours, −log p(x)", "protocol", "training", "row")
     lines = [head, ["---"] * len(head)]
     lines += [cells(name, *result) for name, result in results.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -124,22 +125,21 @@ def cells(name, row, result):
     >>> mean = {"log_likelihood": {"mean": -87.25, "standard_error": 0.7}}
     >>> result = {"protocol": {"num_samples": 5000, "examples": 1000}, "time": {"seconds": 1800.0}}
     >>> cells("mlp", row, mean | result)[3:6]
-    ['**87.25 ± 0.70**', 'K = 5000, 1000 examples', '30 min']
+    ['**87.25 ± 0.70** nats', 'K = 5000, 1000 examples', '30 min']
     """
-    command = f"`make ladder ROW={name}`"
     known = [row["title"], f"{row['published']}", f"{row['goal']}"]
     if result is None:
-        return [*known, "–", "–", "–", command]
+        return [*known, "–", "–", "–", f"`{name}`"]
     nats = row["unit"] == "nats"
     found = result["log_likelihood" if nats else "bits_per_dimension"]
     mean = -found["mean"] if nats else found["mean"]
     protocol = result["protocol"]
     return [
         *known,
-        f"**{mean:.2f} ± {found['standard_error']:.2f}**",
+        f"**{mean:.2f} ± {found['standard_error']:.2f}** {'nats' if nats else 'bits'}",
         f"K = {protocol['num_samples']}, {protocol['examples']} examples",
         f"{result['time']['seconds'] / 60:.0f} min",
-        command,
+        f"`{name}`",
     ]
 
 
