@@ -27,14 +27,25 @@ class Interrupted(KeyboardInterrupt):
 def raised():
     """A context in which a signal of `ENDING` raises `Interrupted`, in the main thread.
 
-    One that the process was told to ignore, as `nohup` tells it, stays ignored.
+    One that the process was told to ignore, as `nohup` tells it, stays ignored. Libraries make
+    other errors of an exception that rises in their midst: it is `Interrupted` again at the end.
+
+    Yields:
+        A list of the signals that came, for who must know if a library swallowed one.
     """
+    came = []
 
     def interrupt(number, frame):
+        came.append(number)
         raise Interrupted(number)
 
     with _handled(interrupt, lambda kept: kept is not signal.SIG_IGN):
-        yield
+        try:
+            yield came
+        except Exception as error:
+            if came:
+                raise Interrupted(came[0]) from error
+            raise
 
 
 @contextmanager

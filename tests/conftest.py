@@ -67,6 +67,7 @@ ON_NONE = (
     "tests/test_pareto.py",
     "tests/test_readme.py",
     "tests/test_settings.py",
+    "tests/test_signals.py",
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras_vae import evaluation
 from keras_vae.commands.checkpoints import State, assign, values_of, variables_of
 from keras_vae.schedules import KLCycles, KLWarmup, PriorWarmup
+from keras_vae.signals import Interrupted
 
 LONGEST = 100
 """Characters of a line of progress."""
@@ -51,6 +52,26 @@ class Averaged(keras.callbacks.Callback):
 
     def on_test_end(self, logs=None):
         assign(self.model.trainable_variables, self.kept)
+
+
+class EndBySignal(keras.callbacks.Callback):
+    """Ends a training by a signal whose exception was swallowed by a library.
+
+    Args:
+        signals: the list of those that came; see `signals.raised`.
+    """
+
+    looks_at_calls = True  # of however many steps
+
+    def __init__(self, signals):
+        super().__init__()
+        self.signals = signals
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.signals:
+            raise Interrupted(self.signals[0])
+
+    on_test_batch_end = on_train_batch_end
 
 
 class Keeper(keras.callbacks.Callback):
@@ -199,9 +220,9 @@ def line(epoch, epochs, seconds, logs, everything=False):
     return text if everything or len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def all_of_them(keeper, prior, run, shown):
+def all_of_them(keeper, prior, signals, run, shown):
     """What `fit` calls after each epoch of a training, in this order."""
-    settings, found = keeper.settings, [keeper.watch]
+    settings, found = keeper.settings, [EndBySignal(signals), keeper.watch]
     if settings.kl_cycles is not None:
         found.append(KLCycles(settings.kl_warmup, settings.kl_cycles))
     elif settings.kl_warmup is not None:

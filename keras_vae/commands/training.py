@@ -92,8 +92,9 @@ def _train(run, settings, state, shown):
         if chosen(given, settings):
             print(f"chosen by the data: {chosen(given, settings)}", flush=True)
         keeper = Keeper(settings, state, run.checkpoints, Watch(data.watched, state.kl))
-        with saved(keeper, run):
-            fit(vae, data, keeper, run, shown)
+        with saved(keeper, run), raised() as signals:
+            callbacks = all_of_them(keeper, vae.prior, signals, run, shown)
+            fit(vae, data, keeper, callbacks, shown)
             names, epochs = write_run(vae, keeper.state, settings, data, new)
         run.checkpoints.tidy(1)
     for name, metrics in epochs.items():
@@ -174,7 +175,7 @@ def chosen(given, settings):
     )
 
 
-def fit(vae, data, keeper, run, shown):
+def fit(vae, data, keeper, callbacks, shown):
     """Trains until the last epoch; `keeper` has the state then."""
     settings, state = keeper.settings, keeper.state
     keeper.save()
@@ -186,7 +187,7 @@ def fit(vae, data, keeper, run, shown):
             validation_data=data.validation,
             epochs=state.epoch if finished(settings, state.history) else settings.epochs,
             initial_epoch=state.epoch,
-            callbacks=all_of_them(keeper, vae.prior, run, shown),
+            callbacks=callbacks,
             verbose=1 if shown == "lines" and sys.stdout.isatty() else 0,
         )
 

@@ -52,35 +52,41 @@ def contents(run):
     return files | {"checkpoints": sorted(path.name for path in (run / "checkpoints").iterdir())}
 
 
-def wait_for(checkpoint, process):
-    """Waits until a checkpoint is there, or the process has ended: then gives its status."""
-    while not checkpoint.exists():
-        if os.waitpid(process, os.WNOHANG) != (0, 0):
-            return False
+def saved(run):
+    """After how many epochs the newest checkpoint is; -1 without one."""
+    found = (run / "checkpoints").glob("epoch-*.npz")
+    return max((int(path.stem.removeprefix("epoch-")) for path in found), default=-1)
+
+
+def wait_for(epoch, run, process):
+    """Waits until so many epochs are saved; returns a status if the process ended before."""
+    while saved(run) < epoch:
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return status_of(process)
         time.sleep(0.002)
-    return True
+    return None
 
 
 def stop(folder, name, settings, number, rng):
     """Sends a training the signal at a random moment, goes on with it; returns what went wrong."""
     run, log = folder / name, folder / f"{name}.log"
     process = start([*settings, "--out", str(run)], log)
-    epoch = rng.randrange(0, 8)
-    if not wait_for(run / "checkpoints" / f"epoch-{epoch:06}.npz", process):
-        return f"it ended by itself: {log.read_text()}"
-    time.sleep(rng.random() * 0.15)
-    os.kill(process, number)
-    status = status_of(process)
+    epoch, moment = rng.randrange(-1, 8), rng.random() * 0.15
+    status = wait_for(epoch, run, process)
+    if status is None:
+        time.sleep(moment)
+        os.kill(process, number)
+        status = status_of(process)
     told = len(re.findall(rb"^epoch ", log.read_bytes(), re.M))
     want = -number if number == signal.SIGKILL else 128 + number
     if status not in (want, 0):
         return f"status {status} in place of {want}: {log.read_text()}"
-    if status == 128 + number and "to go on: python -m keras_vae train --resume" not in last(log):
+    resumable = saved(run) >= 0
+    if status == 128 + number and resumable and "to go on: python -m keras_vae" not in last(log):
         return f"it does not say how to go on: {log.read_text()}"
-    saved = max((int(p.stem[6:]) for p in (run / "checkpoints").glob("epoch-*.npz")), default=0)
-    if saved < told:
-        return f"{told} epochs were told of, and {saved} are saved"
-    again = ["--resume", str(run)]
+    if max(saved(run), 0) < told:
+        return f"{told} epochs were told of, and {saved(run)} are saved"
+    again = ["--resume", str(run)] if resumable else [*settings, "--out", str(run)]
     if status_of(start(again, log)) != 0:
         return f"it cannot go on: {log.read_text()}"
     hidden = [path.name for path in run.rglob(".*")]
