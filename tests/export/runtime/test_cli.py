@@ -61,7 +61,7 @@ def test_array_of_a_killed_run_goes_on_and_is_that_of_an_undisturbed_one(exporte
         return [sys.executable, "-c", SMALL_CHUNKS, interval, *draw]
 
     killed = subprocess.Popen(command(out, "0"), cwd=ROOT)
-    while not record.exists():
+    while not (record.exists() and record.read_text()):  # its first line comes after the file
         assert killed.poll() is None
         time.sleep(0.001)
     killed.send_signal(signal.SIGKILL)
