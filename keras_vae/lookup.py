@@ -1,5 +1,7 @@
 """A name, a config or an object, turned into the object: the only place that compares names."""
 
+import inspect
+
 import keras
 
 from keras_vae.names import hint
@@ -31,3 +33,11 @@ def named(kind, name, table):
     raise ValueError(
         f"Unknown {kind}: {name!r}.{hint(name, table)} Known: {', '.join(sorted(table))}."
     )
+
+
+def settings_of(kind):
+    """The names of what the constructor of a class takes, one that it inherits too.
+
+    `inspect.signature(kind)` would give what Keras' `__new__` takes, on some versions of Python.
+    """
+    return inspect.signature(kind.__init__).parameters.keys() - {"self"}

@@ -9,6 +9,7 @@ from keras import layers
 
 from keras_vae import VAE, architectures
 from keras_vae.distributions import likelihoods
+from keras_vae.lookup import settings_of
 from keras_vae.objectives import ELBO, IWAE, OBJECTIVES
 from tests.tensors import array
 
@@ -78,6 +79,10 @@ def test_no_decoder_of_an_architecture_is_warned_of(name):
 def test_an_option_that_an_architecture_has_not_is_explained(option, message):
     with pytest.raises(ValueError, match=message):
         VAE.from_architecture("mlp", (12,), 2, **option)
+
+
+def test_the_settings_of_a_class_are_those_of_a_constructor_that_it_inherits():
+    assert settings_of(likelihoods.DiscretizedLogistic) == {"levels", "kwargs"}
 
 
 def test_an_architecture_of_ones_own_may_take_any_option():

@@ -15,7 +15,7 @@ from keras_vae.commands import testing
 from keras_vae.defaults import kind_of, settings_for
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
-from keras_vae.lookup import named
+from keras_vae.lookup import named, settings_of
 from keras_vae.models import VAE
 from keras_vae.models.parts import checked_seed
 from keras_vae.objectives import OBJECTIVES
@@ -207,7 +207,7 @@ def make(what, name, table, **settings):
         return None
     settings = {key: value for key, value in settings.items() if value is not None}
     kind = named(what, name, table)
-    foreign = settings.keys() - inspect.signature(kind).parameters
+    foreign = settings.keys() - settings_of(kind)
     if foreign:
         raise ValueError(f"the {what} {name} has no {min(foreign)}: leave it out")
     if issubclass(kind, keras.layers.Layer):

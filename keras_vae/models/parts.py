@@ -8,7 +8,7 @@ import keras
 
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
-from keras_vae.lookup import named
+from keras_vae.lookup import named, settings_of
 from keras_vae.objectives import OBJECTIVES
 
 OTHER_PARTS = {"objective": OBJECTIVES, "likelihood": LIKELIHOODS, "prior": PRIORS}
@@ -125,7 +125,7 @@ def _parts_with(setting):
         (part, kind)
         for part, table in OTHER_PARTS.items()
         for kind in table.values()
-        if setting in inspect.signature(kind).parameters
+        if setting in settings_of(kind)
     )
 
 
