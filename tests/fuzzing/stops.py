@@ -79,7 +79,8 @@ def stop(folder, name, settings, number, rng):
         status = status_of(process)
     told = len(re.findall(rb"^epoch ", log.read_bytes(), re.M))
     want = -number if number == signal.SIGKILL else 128 + number
-    if status not in (want, 0):
+    before = status == -number and saved(run) < 0  # no training had begun to listen
+    if status not in (want, 0) and not before:
         return f"status {status} in place of {want}: {log.read_text()}"
     resumable = saved(run) >= 0
     if status == 128 + number and resumable and "to go on: python -m keras_vae" not in last(log):
