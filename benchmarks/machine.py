@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_vae.commands.machine import processor
+
 PACKAGES = ["keras", "tensorflow", "jax", "torch", "numpy", "onnxruntime", "openvino", "pythae"]
 ASK = """
 import importlib.metadata as metadata, json, sys
@@ -33,16 +35,6 @@ def header(*notes, pythons=(sys.executable,)):
         *notes,
     ]
     return "\n".join(f"- {line}" for line in lines)
-
-
-def processor():
-    """The name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def versions(python):

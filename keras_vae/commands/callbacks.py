@@ -89,13 +89,8 @@ class Keeper(keras.callbacks.Callback):
 
     def __init__(self, settings, state, checkpoints, watch):
         super().__init__()
-        self.settings, self.state, self.checkpoints, self.watch = (
-            settings,
-            state,
-            checkpoints,
-            watch,
-        )
-        self.written = None
+        self.settings, self.state = settings, state
+        self.checkpoints, self.watch, self.written = checkpoints, watch, None
 
     def on_train_begin(self, logs=None):
         self.began = time.monotonic() - self.state.record["time"].get("seconds", 0)

@@ -4,17 +4,14 @@ import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
-import os
 import platform
 import shlex
-from pathlib import Path
 
 import keras
 import numpy as np
 
 import keras_vae
-
-LIBRARIES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+from keras_vae.commands.machine import machine
 
 
 def record(settings, dataset, data):
@@ -59,7 +56,7 @@ def digest(dataset):
 
 def versions():
     """The versions of what computes: their last bits depend on it."""
-    library = LIBRARIES[keras.backend.backend()]
+    library = keras.backend.backend()  # its package has the same name
     return {
         "keras-vae": keras_vae.__version__,
         "python": platform.python_version(),
@@ -67,26 +64,6 @@ def versions():
         library: importlib.metadata.version(library),
         "numpy": np.__version__,
     }
-
-
-def machine():
-    """The processor and how many cores this process may use."""
-    may = getattr(os, "sched_getaffinity", None)
-    return {
-        "system": platform.system(),
-        "processor": processor(),
-        "cores": len(may(0)) if may else os.cpu_count(),
-    }
-
-
-def processor():
-    """The name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def check_same(before, now):

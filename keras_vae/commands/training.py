@@ -89,8 +89,9 @@ def _train(run, settings, state, shown):
     with output_folder(run.path), atomic_files(run.path, runs.DERIVED) as new:
         state = begun(run, vae, now) if state is None else gone_on(vae, now, state)
         print(told(data, settings, state), flush=True)
-        if chosen(given, settings):
-            print(f"chosen by the data: {chosen(given, settings)}", flush=True)
+        flags = chosen(given, settings)
+        if flags:
+            print(f"chosen by the data: {flags}", flush=True)
         keeper = Keeper(settings, state, run.checkpoints, Watch(data.watched, state.kl))
         with saved(keeper, run), raised() as signals:
             callbacks = all_of_them(keeper, vae.prior, signals, run, shown)
