@@ -16,6 +16,7 @@ GRAPHS = {
     "encoder.onnx": lambda parts: parts.encoder,
     "decoder.onnx": lambda parts: parts.decoder,
     "sampler.onnx": sampler.sampler,
+    "generator.onnx": sampler.generator,
     "scorer.onnx": scorer.scorer,
 }
 GENERATED = {"manifest.json", "README.md", "samples.png"}
@@ -65,8 +66,8 @@ def write(
     >>> folder = Path(tempfile.mkdtemp()) / "bundle"
     >>> write(vae, folder)
     >>> sorted(file.name for file in folder.iterdir())
-    ['README.md', 'decoder.onnx', 'encoder.onnx', 'manifest.json', 'sampler.onnx', 'samples.png',
-     'scorer.onnx']
+    ['README.md', 'decoder.onnx', 'encoder.onnx', 'generator.onnx', 'manifest.json',
+     'sampler.onnx', 'samples.png', 'scorer.onnx']
     """
     _check_backend()
     path = Path(path).resolve()
@@ -115,7 +116,8 @@ def _save_all(parts, folder, about):
     """Writes the graphs that the parts make, and returns what the manifest says of them."""
     ending = f".{about['precision']}.onnx" if "precision" in about else ".onnx"
     graphs = {name.replace(".onnx", ending): make(parts) for name, make in GRAPHS.items()}
-    return {name: _save(model, folder / name, about) for name, model in graphs.items()}
+    made = {name: model for name, model in graphs.items() if model is not None}
+    return {name: _save(model, folder / name, about) for name, model in made.items()}
 
 
 def _save(model, path, about):

@@ -21,10 +21,7 @@ def text(manifest):
         _files(manifest["files"]),
         "## Run it",
         _snippet(shape, num_classes),
-        "`x_hat` is the mean of p(x|z). `encoder.onnx` takes `x`, scaled as the training data was, "
-        "and gives `z_mean` and `z_log_var` of q(z|x). `scorer.onnx` gives the evidence "
-        "lower bound and the estimated log-likelihood of each example, in nats, from `num_samples` "
-        "draws of z.",
+        _meaning(manifest),
         _condition(num_classes),
         "## Numbers",
         _numbers(manifest),
@@ -63,6 +60,28 @@ draw = {{name: np.array(n, np.int64) for name, n in [("seed", 0), ("first", 0), 
 draw["temperature"] = np.array(1, np.float32)
 {label}z, x_hat = sampler.run(["z", "x_hat"], draw)  # {(64, *shape)}
 ```"""
+
+
+def _meaning(manifest):
+    """What the inputs and outputs are."""
+    draws = (
+        "`x` of `generator.onnx`, which has the same inputs and `z`, is drawn from p(x|z). "
+        if "generator.onnx" in manifest["files"]
+        else ""
+    )
+    return (
+        f"`x_hat` is the mean of p(x|z). {draws}Sample i of a seed is always the same one: drawn "
+        "alone (`first` i, `count` 1), in a batch, or by another runtime.\n\n"
+        "`encoder.onnx` takes `x`, scaled as the training data was, and gives `z_mean` and "
+        "`z_log_var` of q(z|x). `scorer.onnx` gives the evidence lower bound and the estimated "
+        "log-likelihood of each example, in nats, from `num_samples` draws of z, 1 or more. "
+        "`index` says which noise an example gets: 0, 1, 2, … for a whole data set. The same index "
+        "gives the same score again, whatever stands beside the example, and one index for all "
+        "makes the score a function of `x` alone, for ranking examples.\n\n"
+        f"x must be {manifest['likelihood']['support']}. For other values the scores are minus "
+        "infinity, or, of a model of any numbers, very low: pixels from 0 to 255 given to a model "
+        "of 0 to 1 are no error."
+    )
 
 
 def _condition(num_classes):

@@ -9,6 +9,7 @@ import tf2onnx
 
 from export.canonical import OPSET, canonical, graphs
 from export.convolution import transpose_few
+from keras_vae import noise
 from keras_vae.distributions import full_normal
 
 HALF = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
@@ -19,8 +20,12 @@ class Parts(NamedTuple):
 
     encoder: onnx.ModelProto
     """x -> z_mean, z_log_var; of a full normal z_correlation too, which its densities need."""
-    decoder: onnx.ModelProto
-    """z -> x_hat; a conditional model's has the input label too, and so have its densities."""
+    params: onnx.ModelProto
+    """z -> x_params; a conditional model's has the input label too, and so have its densities."""
+    mean: onnx.ModelProto
+    """x_params -> x_hat."""
+    draw: onnx.ModelProto | None
+    """x_params, u -> x; None where one x takes more noise than there is."""
     prior: onnx.ModelProto
     """epsilon, u -> z."""
     densities: onnx.ModelProto
@@ -36,7 +41,17 @@ class Parts(NamedTuple):
     @property
     def latent_dim(self):
         """Size of z."""
-        return _event(self.decoder.graph.input[0])[0]
+        return _event(self.params.graph.input[0])[0]
+
+    @property
+    def noise_shape(self):
+        """Shape of the uniform numbers that one x is drawn by."""
+        return _event(self.draw.graph.input[1])
+
+    @property
+    def decoder(self):
+        """z -> x_hat."""
+        return _joined(self.params, self.mean)
 
 
 def parts(vae):
@@ -55,7 +70,15 @@ def parts(vae):
     >>> parts(vae).input_shape
     (4, 4, 1)
     """
-    return Parts(encoder(vae), decoder(vae), prior(vae), densities(vae), vae.num_classes)
+    return Parts(
+        encoder(vae),
+        params(vae),
+        mean(vae),
+        draw(vae),
+        prior(vae),
+        densities(vae),
+        vae.num_classes,
+    )
 
 
 def _event(value):
@@ -98,20 +121,9 @@ def posterior_names(vae):
 
 
 def decoder(vae):
-    """Returns the ONNX model z -> x_hat: the mean of the likelihood p(x|z).
+    """Returns the ONNX model z -> x_hat: `params` and `mean`, one after the other.
 
-    A conditional model's has a second input, `label` (batch,), int64. The decoder's raw output
-    stands in the graph as the tensor `x_params`, not as an output.
-
-    Args:
-        vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
-
-    Returns:
-        An `onnx.ModelProto`; input `z` (batch, latent_dim), output `x_hat`
-        (batch, *input_shape), float32. The same weights give the same bytes.
-
-    Raises:
-        ValueError: the model holds something that ONNX cannot say, such as a loop.
+    The decoder's raw output stands in the graph as the tensor `x_params`, not as an output.
 
     Example:
 
@@ -120,17 +132,85 @@ def decoder(vae):
     >>> decoder(vae).graph.output[0].name
     'x_hat'
     """
-    shape = vae.decoder.output_shape[1:]
+    return _joined(params(vae), mean(vae))
+
+
+def _joined(params, mean):
+    """They are converted apart, because the converter moves operators across x_params."""
+    mean = onnx.compose.add_prefix(mean, "mean/", rename_inputs=False, rename_outputs=False)
+    whole = onnx.compose.merge_models(params, mean, io_map=[("x_params", "x_params")])
+    return canonical(whole, ["x_hat"], keep=["x_params"])
+
+
+def params(vae):
+    """Returns the ONNX model z -> x_params: the decoder, whose output is raw.
+
+    A conditional model's has a second input, `label` (batch,), int64.
+
+    Args:
+        vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
+
+    Returns:
+        An `onnx.ModelProto`; input `z` (batch, latent_dim), output `x_params`, float32. The same
+        weights give the same bytes.
+
+    Raises:
+        ValueError: the model holds something that ONNX cannot say, such as a loop.
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> params(vae).graph.output[0].name
+    'x_params'
+    """
 
     def x_params(z, label=None):
         return {"x_params": vae.decoder(z if label is None else [z, _one_hot(vae, label)])}
 
-    params = _convert(x_params, z=(vae.latent_dim,), **_label(vae))
-    mean = _convert(lambda x_params: {"x_hat": vae.likelihood.mean(x_params)}, x_params=shape)
-    # Converted apart and joined, because the converter moves operators across x_params.
-    mean = onnx.compose.add_prefix(mean, "mean/", rename_inputs=False, rename_outputs=False)
-    whole = onnx.compose.merge_models(params, mean, io_map=[("x_params", "x_params")])
-    return canonical(whole, ["x_hat"], keep=["x_params"])
+    return canonical(_convert(x_params, z=(vae.latent_dim,), **_label(vae)), ["x_params"])
+
+
+def mean(vae):
+    """Returns the ONNX model x_params -> x_hat: the mean of the likelihood p(x|z).
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> mean(vae).graph.output[0].name
+    'x_hat'
+    """
+
+    def x_hat(x_params):
+        return {"x_hat": vae.likelihood.mean(x_params)}
+
+    return canonical(_convert(x_hat, x_params=vae.decoder.output_shape[1:]), ["x_hat"])
+
+
+def draw(vae):
+    """Returns the ONNX model x_params, u -> x: a draw of the likelihood p(x|z).
+
+    Returns:
+        An `onnx.ModelProto`; None, if one x takes more uniform numbers than a sample has.
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> [value.name for value in draw(vae).graph.input]
+    ['x_params', 'u']
+    """
+    shape = vae.likelihood.noise_shape(vae.input_shape)
+    try:
+        noise.event_size(shape)
+    except ValueError:
+        return None
+
+    def x(x_params, u):
+        return {"x": vae.likelihood.draw(x_params, u)}
+
+    return canonical(_convert(x, x_params=vae.decoder.output_shape[1:], u=shape), ["x"])
 
 
 def prior(vae):

@@ -19,18 +19,26 @@ from keras_vae import noise
 def latent(seed, first, count, latent_dim):
     """`noise.latent` as a graph: float32, (count, latent_dim)."""
     low, high = (_column(word) for word in split_index(_range(first, count)))
-    return _entries(split(seed), low, high, latent_dim, runtime_powers(seed))
+    return _entries(normal, split(seed), low, high, latent_dim, runtime_powers(seed))
+
+
+def event(seed, first, count, shape):
+    """`noise.event` as a graph: float32, (count, *shape)."""
+    low, high = (_column(word) for word in split_index(_range(first, count)))
+    size, powers = noise.event_size(shape), runtime_powers(seed)
+    u = _entries(uniform, split(seed), low, high, size, powers, noise.EVENT)
+    return op.reshape(u, op.const(np.array([0, *shape])))  # 0: as it was
 
 
 def component(seed, first, count):
     """`noise.component` as a graph: float32, (count,)."""
-    pair = _words_of(seed, first, count, noise.COMPONENT)
+    pair = _words_of(seed, _range(first, count), noise.COMPONENT)
     return uniform(_word(pair, 0), runtime_powers(seed))
 
 
-def example_keys(seed, first, count):
-    """The two keys of each of `count` examples: two int32 tensors, (count,)."""
-    pair = _words_of(seed, first, count, noise.EXAMPLE)
+def example_keys(seed, index):
+    """`noise.example_keys` as a graph: two int32 tensors, (B,) each, of an int64 index (B,)."""
+    pair = _words_of(seed, index, noise.EXAMPLE)
     return _word(pair, 0), _word(pair, 1)
 
 
@@ -44,7 +52,7 @@ def draws(keys, index, latent_dim, powers):
     """
     keys = [_column(key) for key in keys]  # (B, 1) each
     index = _column(_column(index))
-    return _entries(keys, index, const(0), latent_dim, powers)
+    return _entries(normal, keys, index, const(0), latent_dim, powers)
 
 
 def words(keys, low, high, powers):
@@ -120,25 +128,25 @@ def const(word):
     return op.const(np.array(word, np.uint32).view(np.int32)[()])
 
 
-def _words_of(seed, first, count, position):
-    """The words of `count` indices at one position: (2, count)."""
-    low, high = split_index(_range(first, count))
+def _words_of(seed, index, position):
+    """The words of indices (n,) at one position: (2, n)."""
+    low, high = split_index(index)
     return words(split(seed), low, _counter(high, const(position)), runtime_powers(seed))
 
 
-def _entries(keys, low, high, latent_dim, powers):
-    """The latent noise of the index (low, high): `(..., 1)` → `(..., latent_dim)`."""
-    positions = np.arange((latent_dim + 1) // 2, dtype=np.int32)
+def _entries(numbers, keys, low, high, size, powers, start=0):
+    """`numbers` of the words of (low, high), from position `start`: `(..., 1)` → `(..., size)`."""
+    positions = start + np.arange((size + 1) // 2, dtype=np.int32)
     counter = low, _counter(high, op.const(positions))
-    pair = normal(words(keys, *counter, powers), powers)  # (2, ..., positions)
+    pair = numbers(words(keys, *counter, powers), powers)  # (2, ..., positions)
     rank = len(pair.unwrap_tensor().shape)
     pairs = op.transpose(pair, perm=[*range(1, rank), 0])
     shape = np.array([0] * (rank - 2) + [2 * len(positions)])  # 0: as it was
     entries = op.reshape(pairs, op.const(shape))
-    if latent_dim == 2 * len(positions):
+    if size == 2 * len(positions):
         return entries
-    start, end = (op.const(np.array([at])) for at in (0, latent_dim))
-    return op.slice(entries, start, end, op.const(np.array([-1])))
+    begin, end = (op.const(np.array([at])) for at in (0, size))
+    return op.slice(entries, begin, end, op.const(np.array([-1])))
 
 
 def _counter(high, position):

@@ -74,7 +74,7 @@ PRECISIONS = {"float16": float16, "int8": int8}
 
 def _each(parts, function):
     """The parts, with `function` applied to those that hold layers; z stays the same to the bit."""
-    names = ("encoder", "decoder", "densities")
+    names = ("encoder", "params", "densities")
     return parts._replace(**{name: function(getattr(parts, name), name) for name in names})
 
 
@@ -108,7 +108,7 @@ def _draws(parts):
     zeros = {name: np.zeros((DRAWS, n), np.float32) for name, n in sizes.items()}
     return {
         "encoder": {"x": x},
-        "decoder": {"z": z, **label},
+        "params": {"z": z, **label},
         "densities": {"x": x, **zeros, "epsilon": z[None], **label},  # so z is the same in all
     }
 

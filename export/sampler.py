@@ -1,4 +1,4 @@
-"""sampler.onnx, the generative model: seed, first, count, temperature[, label] -> z, x_hat."""
+"""sampler.onnx and generator.onnx, the generative model: its means, and its draws."""
 
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
@@ -29,7 +29,46 @@ def sampler(parts):
     >>> [value.name for value in sampler(convert.parts(vae)).graph.output]
     ['z', 'x_hat']
     """
-    scalars = {name: argument(Tensor(np.int64, ())) for name in ("seed", "first", "count")}
+    inputs, given = _latents(parts, _scalars())
+    x_hat = inline(parts.decoder)(**given)["x_hat"]
+    return canonical(build(inputs, {"z": given["z"], "x_hat": x_hat}), ["z", "x_hat"])
+
+
+def generator(parts):
+    """Returns the ONNX model seed, first, count, temperature -> z, x: x is drawn from p(x|z).
+
+    Args:
+        parts: the converted VAE, a `convert.Parts`.
+
+    Returns:
+        An `onnx.ModelProto` with the inputs of `sampler`, and the same `z`. `x` is
+        (count, *input_shape): draw i of a seed is always the same one. None, if one x takes more
+        noise than there is.
+
+    Example:
+
+    >>> import keras_vae
+    >>> from export import convert
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> [value.name for value in generator(convert.parts(vae)).graph.output]
+    ['z', 'x']
+    """
+    if parts.draw is None:
+        return None
+    scalars = _scalars()
+    inputs, given = _latents(parts, scalars)
+    x_params = inline(parts.params)(**given)["x_params"]
+    u = noise.event(**scalars, shape=parts.noise_shape)
+    x = inline(parts.draw)(x_params=x_params, u=u)["x"]
+    return canonical(build(inputs, {"z": given["z"], "x": x}), ["z", "x"])
+
+
+def _scalars():
+    return {name: argument(Tensor(np.int64, ())) for name in ("seed", "first", "count")}
+
+
+def _latents(parts, scalars):
+    """The inputs of the graph, and what the decoder is given: `z`, and of some models `label`."""
     temperature = argument(Tensor(np.float32, ()))
     latent = noise.latent(**scalars, latent_dim=parts.latent_dim)
     epsilon = op.mul(temperature, latent)
@@ -38,9 +77,7 @@ def sampler(parts):
     if parts.num_classes is not None:
         inputs["label"] = argument(Tensor(np.int64, ()))
         given["label"] = op.add(inputs["label"], _zeros(latent))
-    x_hat = inline(parts.decoder)(**given)["x_hat"]
-    model = build(inputs, {"z": z, "x_hat": x_hat})
-    return canonical(model, ["z", "x_hat"])
+    return inputs, given
 
 
 def _zeros(latent):

@@ -1,10 +1,9 @@
-"""scorer.onnx: x, num_samples, seed -> elbo, reconstruction_loss, kl_loss, log_likelihood."""
+"""scorer.onnx: x, num_samples, seed, index -> the scores of each example."""
 
 import math
 
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
-from onnx import numpy_helper
 from spox import Tensor, argument, build, inline
 
 from export import noise
@@ -17,7 +16,7 @@ LOWEST = np.finfo(np.float32).min  # instead of -inf: -inf - -inf is not a numbe
 
 
 def scorer(parts):
-    """Returns the ONNX model x, num_samples, seed, first -> the scores of each example, in nats.
+    """Returns the ONNX model x, num_samples, seed, index -> the scores of each example, in nats.
 
     A loop decodes a few draws at a time, so that memory does not grow with `num_samples`.
 
@@ -25,11 +24,11 @@ def scorer(parts):
         parts: the converted VAE, a `convert.Parts`.
 
     Returns:
-        An `onnx.ModelProto`. Its inputs are `x` (batch, *input_shape), float32, and the int64
-        scalars `num_samples`, `seed` and `first`, the index of the first example; a conditional
-        model has `label` (batch,), int64, too. `first` alone has a default value, 0, which some
-        runtimes take for a constant (see `sampler`). Its outputs are (batch,), float32, as
-        `keras_vae.VAE.score` defines them.
+        An `onnx.ModelProto`. Its inputs are `x` (batch, *input_shape), float32, the int64 scalars
+        `num_samples` and `seed`, and `index` (batch,), int64; a conditional model has `label`
+        (batch,), int64, too. The noise of an example is that of its index, so a batch may hold any
+        examples in any order. Its outputs are (batch,), float32, as `keras_vae.VAE.score` defines
+        them.
 
     Example:
 
@@ -42,13 +41,20 @@ def scorer(parts):
     examples = {"x": argument(Tensor(np.float32, ("batch", *parts.input_shape)))}
     if parts.num_classes is not None:
         examples["label"] = argument(Tensor(np.int64, ("batch",)))
-    num_samples, seed, first = (argument(Tensor(np.int64, ())) for _ in range(3))
-    totals = _totals(parts, examples, num_samples, seed, first)
+    asked, seed = (argument(Tensor(np.int64, ())) for _ in range(2))
+    num_samples = _positive(asked)
+    index = argument(Tensor(np.int64, ("batch",)))
+    totals = _totals(parts, examples, num_samples, seed, index)
     outputs = dict(zip(OUTPUTS, _scores(*totals, op.cast(num_samples, to=np.float32)), strict=True))
-    inputs = {**examples, "num_samples": num_samples, "seed": seed, "first": first}
-    model = build(inputs, outputs)
-    model.graph.initializer.append(numpy_helper.from_array(np.array(0), "first"))
-    return canonical(model, OUTPUTS)
+    inputs = {**examples, "num_samples": asked, "seed": seed, "index": index}
+    return canonical(build(inputs, outputs), OUTPUTS)
+
+
+def _positive(count):
+    """`count`; a runtime that looks at the indices of Gather refuses a count below 1."""
+    one = op.const(np.int64(1))
+    nothing = op.gather(op.const(np.array([0])), op.sub(one, op.min([count, one])))
+    return op.add(count, nothing)
 
 
 def _scores(log_px_z, kl, greatest, weights, num_samples):
@@ -60,19 +66,21 @@ def _scores(log_px_z, kl, greatest, weights, num_samples):
     return elbo, reconstruction_loss, kl_loss, log_likelihood
 
 
-def _totals(parts, given, num_samples, seed, first):
+def _totals(parts, given, num_samples, seed, index):
     """Over all draws: Σ log_px_z, Σ kl, m = max log_w, Σ exp(log_w − m), each (batch,)."""
-    batch = op.gather(op.shape(given["x"]), op.const(np.int64(0)))
+    batch = op.gather(op.shape(given["x"]), op.const(np.array([0])))
+    index = op.expand(index, batch)
+    batch = op.squeeze(batch)
     examples = {**given, **inline(parts.encoder)(x=given["x"])}
-    keys, powers = noise.example_keys(seed, first, batch), noise.runtime_powers(seed)
+    keys, powers = noise.example_keys(seed, index), noise.runtime_powers(seed)
     at_once = _draws_at_once(parts.input_shape, batch, num_samples)
     log_densities = inline(parts.densities)
 
     def body(step, go_on, *totals):
         start = op.mul(op.squeeze(step), at_once)
         end = op.min([op.add(start, at_once), num_samples])
-        index = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
-        epsilon = noise.draws(keys, index, parts.latent_dim, powers)  # (K, B, latent_dim)
+        draw = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
+        epsilon = noise.draws(keys, draw, parts.latent_dim, powers)  # (K, B, latent_dim)
         draws = op.cast(op.sub(end, start), to=np.float32)
         return go_on, *_add(totals, draws, **log_densities(**examples, epsilon=epsilon))
 

@@ -32,7 +32,7 @@ DRAWS = [
 ]
 """seed, first, count, temperature"""
 SCORES = [(-1, 2**40, 300, 1), (2**63 - 1, 2**32 - 3, 5, 7), (0, 0, 1, 257)]
-"""seed, first, num_samples, batch"""
+"""seed, least index, num_samples, batch"""
 TOLERANCE = 1e-5
 
 
@@ -51,7 +51,9 @@ def check(vae, folder, tolerance=TOLERANCE):
 
     sampler.onnx is given seeds and indices of all sizes. It must draw the `z` of `keras_vae.noise`
     to the bit (within the tolerance if the prior computes with the noise), and the same `x_hat` as
-    decoder.onnx makes of that z. scorer.onnx must give the numbers of `keras_vae.VAE.score`.
+    decoder.onnx makes of that z. generator.onnx must draw the same `z`, and the x that Keras draws
+    of it, but for elements so near to a boundary between two values that rounding decides.
+    scorer.onnx must give the numbers of `keras_vae.VAE.score`.
 
     The difference of two arrays is max|a - b| / max(1, max|b|), with b from Keras. It is absolute
     for values within [-1, 1], such as a Bernoulli mean, and relative to the largest value beyond.
@@ -92,6 +94,7 @@ def check(vae, folder, tolerance=TOLERANCE):
         **_compare("encoder.onnx", encoder, posterior, _examples(vae), tolerance),
         **_compare("decoder.onnx", decoder, likelihood, _latents(vae), tolerance),
         "z": _check_sampler(vae, folder, tolerance),
+        **_check_generator(vae, folder, tolerance),
         **_check_scorer(vae, folder, tolerance),
     }
 
@@ -113,6 +116,7 @@ def check_variant(vae, folder, precision, tolerance=TOLERANCE):
     for stem in ("encoder", "scorer"):
         load(folder / f"{stem}.{precision}.onnx")
     _check_sampler(vae, folder, tolerance, f".{precision}.onnx")
+    _check_generator(vae, folder, tolerance, f".{precision}.onnx")
 
 
 def _check_sampler(vae, folder, tolerance, ending=".onnx"):
@@ -120,14 +124,10 @@ def _check_sampler(vae, folder, tolerance, ending=".onnx"):
     sampler = _session(load(folder / f"sampler{ending}"))
     decoder = _session(load(folder / f"decoder{ending}"))
     largest = 0.0
-    for draw in DRAWS:
-        seed, first, count, temperature = draw
+    for seed, first, count, temperature in DRAWS:
         request = {"seed": seed, "first": first, "count": count}
-        feeds = {name: np.array(value, np.int64) for name, value in request.items()}
-        feeds["temperature"] = np.array(temperature, np.float32)
         labels = _labels(vae, count, one=True)
-        feeds |= {name: label.reshape(()) for name, label in _labels(vae, 1).items()}
-        z, x_hat = sampler.run(["z", "x_hat"], feeds)
+        z, x_hat = sampler.run(["z", "x_hat"], _draw_feeds(vae, request, temperature))
         epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
         u = noise.component(seed, first, count)
         expected = keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))
@@ -144,15 +144,77 @@ def _check_sampler(vae, folder, tolerance, ending=".onnx"):
     return largest
 
 
+def _draw_feeds(vae, request, temperature):
+    feeds = {name: np.array(value, np.int64) for name, value in request.items()}
+    labels = {name: label.reshape(()) for name, label in _labels(vae, 1).items()}
+    return {**feeds, "temperature": np.array(temperature, np.float32), **labels}
+
+
+def _check_generator(vae, folder, tolerance, ending=".onnx"):
+    """The largest difference of x from Keras' draws, away from boundaries, if x can be drawn.
+
+    A variant computes other parameters of p(x|z) than Keras, so of its x only the support is known.
+    """
+    name = f"generator{ending}"
+    if not (folder / name).exists():
+        return {}
+    generator = _session(load(folder / name))
+    sampler = _session(load(folder / f"sampler{ending}"))
+    drawn, expected = [], []
+    for seed, first, count, temperature in DRAWS:
+        request = {"seed": seed, "first": first, "count": count}
+        feeds = _draw_feeds(vae, request, temperature)
+        z, x = generator.run(["z", "x"], feeds)
+        if not np.array_equal(z, sampler.run(["z"], feeds)[0]):
+            raise ValidationError(f"{name}, {request}: z is not that of sampler{ending}")
+        drawn.append(x)
+        u = noise.event(seed, first, count, vae.likelihood.noise_shape(vae.input_shape))
+        expected.append(_draw(vae, z, u, _labels(vae, count, one=True)))
+    drawn, expected = np.concatenate(drawn), np.concatenate(expected)
+    try:
+        vae.likelihood.check(drawn)
+    except ValueError as error:
+        raise ValidationError(
+            f"{name}, {len(drawn)} samples: x is not of the likelihood: {error}"
+        ) from error
+    if ending != ".onnx":
+        return {}
+    off = elsewhere(drawn, expected, tolerance)
+    if off.sum() > 1 + off.size * (10 * tolerance + tolerance * np.abs(expected).mean()):
+        raise ValidationError(
+            f"{name}, {len(drawn)} samples: x differs from that of Keras in {off.mean():.2g} of "
+            "its elements"
+        )
+    return {"x": difference(np.where(off, expected, drawn), expected)}
+
+
+def elsewhere(drawn, expected, tolerance):
+    """Which elements of x differ from those expected by more than rounding.
+
+    A draw decides between values, such as two counts, by comparing. Where the two sides are within
+    rounding, another runtime may decide otherwise: for the digits for one element in 10^6.
+    """
+    return ~(np.abs(drawn - expected) <= tolerance * np.maximum(1, np.abs(expected)))
+
+
+def _draw(vae, z, u, labels):
+    """x as Keras draws it of each z, by the uniform numbers u."""
+    if not len(z):  # TensorFlow gives the convolution of an empty batch a wrong shape
+        return np.zeros((0, *vae.input_shape), np.float32)
+    x_params = vae.x_params(z, label=vae.labels.one_hot(labels.get("label")))
+    return keras.ops.convert_to_numpy(vae.likelihood.draw(x_params, u))
+
+
 def _check_scorer(vae, folder, tolerance):
     """The largest difference of each score from that of Keras."""
     scorer = _session(load(folder / "scorer.onnx"))
     names = [output.name for output in scorer.get_outputs()]
     largest = dict.fromkeys(names, 0.0)
     for seed, first, num_samples, batch in SCORES:
-        request = {"num_samples": num_samples, "seed": seed, "first": first}
-        example = {**_example(vae, batch), **_labels(vae, batch)}
+        request = {"num_samples": num_samples, "seed": seed}
         feeds = {name: np.array(value, np.int64) for name, value in request.items()}
+        index = first + np.arange(batch)[::-1]  # in no order that the graph could take for granted
+        example = {**_example(vae, batch), **_labels(vae, batch), "index": index}
         computed = scorer.run(names, {**example, **feeds})
         expected = vae.score(**example, **request)
         for name, score in zip(names, computed, strict=True):
@@ -209,9 +271,10 @@ def _examples(vae):
 
 def _example(vae, batch):
     """x drawn from the model itself, so that it is in the support of any likelihood."""
-    z = np.random.default_rng(batch).standard_normal((batch, vae.latent_dim), dtype=np.float32)
-    x_params = vae.x_params(z, label=vae.labels.one_hot(_labels(vae, batch).get("label")))
-    return {"x": keras.ops.convert_to_numpy(vae.likelihood.sample(x_params, seed=batch))}
+    rng, shape = np.random.default_rng(batch), vae.likelihood.noise_shape(vae.input_shape)
+    z = rng.standard_normal((batch, vae.latent_dim), dtype=np.float32)
+    u = rng.uniform(1e-6, 1 - 1e-6, (batch, *shape)).astype(np.float32)
+    return {"x": _draw(vae, z, u, _labels(vae, batch))}
 
 
 def _labels(vae, batch, one=False):

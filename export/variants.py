@@ -118,12 +118,12 @@ def log_likelihood(scorer, **examples):
         scorer: the path of a scorer.onnx.
         examples: `x`, (B, *input_shape), and of a conditional model `label`, (B,).
     """
-    session = _session(scorer)
+    session, given = _session(scorer), {**examples, "index": np.arange(len(examples["x"]))}
 
     def score(start):
-        scalars = {"num_samples": DRAWS, "seed": SEED, "first": start}
+        scalars = {"num_samples": DRAWS, "seed": SEED}
         feeds = {name: np.array(value, np.int64) for name, value in scalars.items()}
-        rows = {name: array[start : start + SCORED] for name, array in examples.items()}
+        rows = {name: array[start : start + SCORED] for name, array in given.items()}
         return session.run(["log_likelihood"], {**rows, **feeds})[0]
 
     scores = in_order(score, range(0, len(examples["x"]), SCORED), cores())

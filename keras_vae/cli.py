@@ -88,6 +88,9 @@ def parser():
     sample.add_argument("--temperature", type=float, default=1.0, help="factor of the noise")
     sample.add_argument("--first", type=int, default=0, help="index of the first sample")
     sample.add_argument("--label", type=int, help="of a conditional model: what to draw")
+    sample.add_argument(
+        "--draw", action="store_true", help="x, drawn from p(x|z), instead of the mean of p(x|z)"
+    )
     sample.add_argument("--out", type=Path, required=True, help="a .png, or an .npy for arrays")
 
     plot = commands.add_parser(

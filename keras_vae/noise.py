@@ -33,19 +33,21 @@ is drawn in. The prior makes z of its latent noise epsilon, which is normal, and
 which is uniform and chooses a component where the prior is a mixture. Entry j of epsilon (from 0)
 is the normal of word j mod 2 of position floor(j / 2), so the latent noise has the positions
 0 … 2^18 − 1. u is the uniform number of word 0 of position 2^18. 2^18 + 1 … 2^19 − 1 have no use
-yet, and 2^19 … 2^20 − 2 are kept for draws of pixels. With a temperature, epsilon is multiplied
-by it, in float32, and u stays as it is.
+yet. x is drawn by uniform numbers too: entry j of them (from 0, the last axis fastest) is the
+uniform number of word j mod 2 of position 2^19 + floor(j / 2), the last of which is 2^20 − 2. With
+a temperature, epsilon is multiplied by it, in float32, and the uniform numbers stay as they are.
 
 **Draws for a given example.** Where z is drawn many times for each of many examples, as in scoring
-data, an example has a seed of its own: example i under a seed takes the integer whose low 32 bits
-are the first and whose high 32 bits are the second word of (seed, i, 2^20 − 1). Draw k of the
-example is the latent noise of index k under that seed.
+data, an example has a seed of its own: the example of index i under a seed takes the integer whose
+low 32 bits are the first and whose high 32 bits are the second word of (seed, i, 2^20 − 1). Draw k
+of the example is the latent noise of index k under that seed.
 
 **Golden vectors.** In `noise.json` 64-bit integers are decimal text, and words and the bits of
 float32 numbers are 8 hexadecimal digits, the most significant first.
 """
 
 import functools
+import math
 import numbers
 from pathlib import Path
 
@@ -56,6 +58,7 @@ PARITY = 0x1BD11BDA
 HIGH_INDEX = 2**20  # what one step of the index's high word adds to the second counter word
 MAX_INDEX = 2**44
 COMPONENT = 2**18  # the position of the number that chooses a mixture component
+EVENT = 2**19  # the first position of the numbers that x is drawn by
 EXAMPLE = 2**20 - 1  # the position of the words that are an example's own seed
 SQRT_HALF = np.float32(np.sqrt(0.5))
 
@@ -124,32 +127,68 @@ def component(seed, first, count):
     return uniform(seed, _range(first, count), COMPONENT)[:, 0]
 
 
-def draws(seed, first, count, start, num_samples, latent_dim):
-    """The noise of draws `start` … `start + num_samples − 1` for each of `count` given examples.
+def event(seed, first, count, shape):
+    """The numbers that x is drawn by, of samples `first` … `first + count − 1`.
+
+    Args:
+        shape: of the numbers for one x: `likelihood.noise_shape(input_shape)`.
 
     Returns:
-        epsilon: float32, `(num_samples, count, latent_dim)`. Example `first + i` is at `[:, i]`.
+        u: float32, `(count, *shape)`, in (0, 1).
+
+    Raises:
+        ValueError: one x takes more numbers than there are, 2**20 − 2.
 
     Example:
 
-    >>> draws(7, first=2, count=3, start=0, num_samples=4, latent_dim=5).shape
+    >>> bool((event(7, 2, 3, (5, 4)) == event(7, 0, 5, (5, 4))[2:]).all())
+    True
+    """
+    size = event_size(shape)
+    position = EVENT + np.arange((size + 1) // 2)
+    pairs = uniform(seed, _range(first, count)[:, None], position)
+    return pairs.reshape(count, 2 * len(position))[:, :size].reshape(count, *shape)
+
+
+def event_size(shape):
+    """How many numbers one x is drawn by, or a `ValueError` if there are not so many."""
+    size, most = math.prod(shape), 2 * (EXAMPLE - EVENT)
+    if size > most:
+        raise ValueError(
+            f"drawing one x takes {size} uniform numbers, and a sample has {most}: sample its mean"
+        )
+    return size
+
+
+def draws(seed, index, start, num_samples, latent_dim):
+    """The noise of draws `start` … `start + num_samples − 1` for each given example.
+
+    Args:
+        index: of the examples, `(B,)`, in any order.
+
+    Returns:
+        epsilon: float32, `(num_samples, B, latent_dim)`.
+
+    Example:
+
+    >>> draws(7, index=[2, 9, 4], start=0, num_samples=4, latent_dim=5).shape
     (4, 3, 5)
     """
-    low, high = (key.astype(np.uint64) for key in example_keys(seed, first, count))
+    low, high = (key.astype(np.uint64) for key in example_keys(seed, index))
     seeds = low | high << np.uint64(32)
     return _entries(seeds, _range(start, num_samples)[:, None], latent_dim)
 
 
-def example_keys(seed, first, count):
-    """The low and the high 32 bits of the seeds that given examples have: uint32, `(count,)` each.
+def example_keys(seed, index):
+    """The low and the high 32 bits of the seeds that given examples have: uint32, `(B,)` each.
 
     Example:
 
-    >>> low, high = example_keys(7, first=2, count=3)
+    >>> low, high = example_keys(7, index=[2, 9, 4])
     >>> low.shape, high.dtype
     ((3,), dtype('uint32'))
     """
-    return tuple(words(seed, _range(first, count), EXAMPLE).T)
+    return tuple(words(seed, index, EXAMPLE).T)
 
 
 def _entries(seed, index, latent_dim):
@@ -188,26 +227,52 @@ def table():
 
 def check_draw(count, seed, temperature, first):
     """Raises `ValueError` for a request for samples that cannot be met."""
-    _check_range(count, seed, first)
+    for name, value in {"count": count, "first": first}.items():
+        if not isinstance(value, numbers.Integral) or value < 0:
+            raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
+    if first + count > MAX_INDEX:
+        raise ValueError(f"first + count must be at most 2**44, got {first + count}")
+    _check_seed(seed)
     if not (isinstance(temperature, numbers.Real) and 0 <= temperature < float("inf")):
         raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
 
 
-def check_score(count, num_samples, seed, first):
+def check_score(num_samples, seed):
     """Raises `ValueError` for a request for scores that cannot be met."""
-    _check_range(count, seed, first)
+    _check_seed(seed)
     if not isinstance(num_samples, numbers.Integral) or not 1 <= num_samples < 2**31:
         raise ValueError(
             f"num_samples must be a whole number from 1 to 2**31 - 1, got {num_samples!r}"
         )
 
 
-def _check_range(count, seed, first):
-    for name, value in {"count": count, "first": first}.items():
-        if not isinstance(value, numbers.Integral) or value < 0:
-            raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
-    if first + count > MAX_INDEX:
-        raise ValueError(f"first + count must be at most 2**44, got {first + count}")
+def checked_index(index, count):
+    """The index of each of `count` examples: int64, `(count,)`.
+
+    Args:
+        index: one whole number for all, or one for each; None: 0, 1, 2, ….
+
+    Raises:
+        ValueError: they have another shape, or one is not from 0 to 2**44 − 1.
+
+    Example:
+
+    >>> checked_index(None, 3), checked_index(7, 2)
+    (array([0, 1, 2]), array([7, 7]))
+    """
+    array = np.arange(count) if index is None else np.asarray(index)
+    want = f"index must be one whole number, or {count} of them, from 0 to 2**44 - 1"
+    if array.shape not in ((), (count,)):
+        raise ValueError(f"{want}, got shape {array.shape}")
+    if array.size and array.dtype.kind not in "iu":
+        raise ValueError(f"{want}, got dtype {array.dtype}")
+    outside = (array < 0) | (array >= MAX_INDEX)
+    if outside.any():
+        raise ValueError(f"{want}, got {array[outside].flat[0]}")
+    return np.broadcast_to(array, (count,)).astype(np.int64)
+
+
+def _check_seed(seed):
     if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
 

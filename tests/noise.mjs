@@ -41,6 +41,19 @@ export function component(seed, first, count) {
   return Float32Array.from({ length: count }, u);
 }
 
+/** The `size` numbers in (0, 1) that x is drawn by, of each index first, first + 1, ...: count rows. */
+export function event(seed, first, count, size) {
+  within("size", size, 2 ** 20 - 1);
+  const u = new Float32Array(count * size);
+  for (let row = 0; row < count; row++) {
+    for (let j = 0; j < size; j += 2) {
+      const pair = words(seed, first + BigInt(row), 2 ** 19 + j / 2).map(uniform);
+      u.set(pair.slice(0, size - j), row * size + j);
+    }
+  }
+  return u;
+}
+
 /** T, all 65,536 entries, from the bytes (an ArrayBuffer) of normal_table.npy: its upper half. */
 export function parseTable(npy) {
   const view = new DataView(npy);

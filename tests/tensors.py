@@ -4,7 +4,16 @@ import keras
 import pytest
 from keras import ops
 
+from keras_vae import noise
+
 array = ops.convert_to_numpy
+
+
+def drawn(likelihood, x_params, seed=0):
+    """x ~ p(x|z) for each row of `x_params`, an array."""
+    event = likelihood.mean(x_params).shape[1:]
+    u = noise.event(seed, 0, len(x_params), likelihood.noise_shape(event))
+    return array(likelihood.draw(x_params, u))
 
 
 def stream(*arrays, batch_size=32):

@@ -51,7 +51,7 @@ def vae(make_vae):
 @pytest.mark.parametrize("estimator", NAMES)
 @pytest.mark.parametrize("kind", [objectives.ELBO, objectives.IWAE])
 def test_an_estimator_leaves_the_value(vae, x, kind, estimator):
-    epsilon = noise.draws(0, 0, len(x), 0, 3, vae.latent_dim)
+    epsilon = noise.draws(0, np.arange(len(x)), 0, 3, vae.latent_dim)
     plain, _ = bound_and_gradients(vae, x, kind(num_samples=3), epsilon)
     value, _ = bound_and_gradients(vae, x, kind(num_samples=3, estimator=estimator), epsilon)
     tolerance = 1e-5 if kind is objectives.IWAE else 0.2  # the KL divergence by draws or exactly
@@ -59,7 +59,7 @@ def test_an_estimator_leaves_the_value(vae, x, kind, estimator):
 
 
 def test_with_one_draw_iwae_is_the_elbo_of_that_draw(vae, x):
-    epsilon = noise.draws(1, 0, len(x), 0, 1, vae.latent_dim)
+    epsilon = noise.draws(1, np.arange(len(x)), 0, 1, vae.latent_dim)
     elbo = objectives.ELBO(estimator="sticking_the_landing")
     iwae = objectives.IWAE(num_samples=1, estimator="sticking_the_landing")
     for a, b in zip(*(bound_and_gradients(vae, x, o, epsilon) for o in (elbo, iwae)), strict=True):
@@ -71,7 +71,7 @@ def test_more_draws_give_a_tighter_bound(vae, digits):
     means = []
     for k in (1, 5, 50):
         vae.objective = objectives.IWAE(num_samples=k)
-        epsilon = noise.draws(0, 0, len(x), 0, k, vae.latent_dim)
+        epsilon = noise.draws(0, np.arange(len(x)), 0, k, vae.latent_dim)
         means.append(-float(array(vae.bound(x, epsilon).loss).mean()))
     assert means == sorted(means)
     assert means[0] < means[2]

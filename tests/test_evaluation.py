@@ -153,7 +153,7 @@ def test_the_estimate_is_that_of_score_in_any_chunks(pca_vae, x, batch_size):
 
 
 def all_log_weights(vae, x, num_samples, seed):
-    epsilon = noise.draws(seed, 0, len(x), 0, num_samples, vae.latent_dim)
+    epsilon = noise.draws(seed, np.arange(len(x)), 0, num_samples, vae.latent_dim)
     x, epsilon = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(epsilon)
     qz_x = vae.posterior(x)
     z = qz_x.transform(epsilon)
@@ -197,7 +197,7 @@ def test_active_units_are_those_that_x_moves(pca_vae, x):
 
 
 def test_mutual_information_is_its_formula(pca_vae, x):
-    epsilon = noise.draws(3, 0, len(x), 0, 1, 2)[0]
+    epsilon = noise.draws(3, np.arange(len(x)), 0, 1, 2)[0]
     z_mean, z_log_var = pca_vae.encode(x)
     z = z_mean + np.exp(z_log_var / 2) * epsilon
     q = scipy.stats.norm(z_mean, np.exp(z_log_var / 2)).logpdf(z[:, None]).sum(axis=2)

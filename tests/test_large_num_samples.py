@@ -20,7 +20,7 @@ CASES = [
 def loss_and_gradients(digits, monkeypatch):
     """A function of a model and of how many draws it may decode at once, of K = 11."""
     x = digits[:5]
-    epsilon = noise.draws(0, 0, len(x), 0, 11, 3)
+    epsilon = noise.draws(0, np.arange(len(x)), 0, 11, 3)
 
     def compute(vae, max_draws):
         monkeypatch.setattr(chunks, "MAX_DRAWS", max_draws)
@@ -57,7 +57,7 @@ def test_chunks_change_neither_the_loss_nor_a_gradient(loss_and_gradients, kind,
 
 def test_few_draws_are_decoded_at_once(make_vae, digits):
     vae = make_vae(hidden=(4,))
-    epsilon = noise.draws(0, 0, 2, 0, chunks.MAX_DRAWS + 1, 3)
+    epsilon = noise.draws(0, np.arange(2), 0, chunks.MAX_DRAWS + 1, 3)
     assert len(vae.bound(digits[:2], epsilon[:-1]).x_params) == chunks.MAX_DRAWS
     assert len(vae.bound(digits[:2], epsilon).x_params) == 1  # the first chunk
 

@@ -41,6 +41,7 @@ def test_the_golden_vectors(tmp_path):
         **dict.fromkeys(["words", "uniform", "normal"], two_each),
         "draws": sum(len(draw["epsilon"]) for draw in VECTORS["draws"]),
         "components": len(VECTORS["components"]),
+        "events": sum(len(event["u"]) for event in VECTORS["events"]),
     }
 
 
@@ -64,6 +65,7 @@ def test_latent_noise_of_random_seeds_and_of_indices_across_2_to_the_32(tmp_path
         ("vectors", "normal"),
         ("draws", "epsilon"),
         ("components", "u"),
+        ("events", "u"),
         ("latent", "epsilon"),
     ],
 )

@@ -7,7 +7,7 @@ import scipy.special
 import keras_vae
 from keras_vae import evaluation
 from keras_vae.distributions import likelihoods, priors
-from tests.tensors import array
+from tests.tensors import array, drawn
 
 MEMBERS = [
     *({"likelihood": name} for name in sorted(likelihoods.LIKELIHOODS)),
@@ -35,7 +35,7 @@ def test_the_estimate_is_the_integral(options, latent_dim, rng):
     z = rng.normal(size=(8, latent_dim)).astype("float32")
     label = {"label": np.arange(8) % 3} if vae.num_classes else {}
     x_params = vae.x_params(z, label=vae.labels.one_hot(label.get("label")))
-    x = array(vae.likelihood.sample(x_params, seed=1))
+    x = drawn(vae.likelihood, x_params, seed=1)
     found = evaluation.importance_sample(vae, x, num_samples=4000, **label)
     error = np.abs(found.log_likelihood - quadrature(vae, x, **label))
     assert (error < 4.5 * found.monte_carlo_error + 1e-4).all()

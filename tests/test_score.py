@@ -33,7 +33,7 @@ def as_float64(tensor):
 
 def brute_force(vae, x, num_samples, seed):
     """All draws at once, in float64 from the log-densities on."""
-    epsilon = noise.draws(seed, 0, len(x), 0, num_samples, vae.latent_dim)
+    epsilon = noise.draws(seed, np.arange(len(x)), 0, num_samples, vae.latent_dim)
     x, epsilon = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(epsilon)
     qz_x = vae.posterior(x)
     z = qz_x.transform(epsilon)
@@ -58,11 +58,30 @@ def test_scores_are_their_formulas(vae, x, num_samples, batch_size):
         np.testing.assert_allclose(score[name], expected[name], rtol=1e-6, atol=1e-5)
 
 
-def test_an_example_has_its_score_whatever_stands_beside_it(vae, x):
-    whole = vae.score(x, 20, seed=5, first=2**33)
-    part = vae.score(x[3:4], 20, seed=5, first=2**33 + 3)
+@pytest.mark.parametrize("batch_size", [1, 7, 256])
+def test_an_example_has_its_score_whatever_stands_beside_it(vae, x, batch_size):
+    """And in whatever order: its noise is that of its index."""
+    index = np.array([2**33, 0, 2**44 - 1, 7, 12])
+    whole = vae.score(x, 20, seed=5, index=index)
+    for rows in ([3], [4, 1], [2, 0, 4, 3, 1]):
+        part = vae.score(x[rows], 20, seed=5, index=index[rows], batch_size=batch_size)
+        for name in SCORES:
+            np.testing.assert_allclose(part[name], whole[name][rows], rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [7, 256])
+def test_with_one_index_for_all_equal_examples_have_equal_scores(vae, x, batch_size):
+    scores = vae.score(x[[0, 1, 2, 1, 0]], 20, index=7, batch_size=batch_size)
+    alone = vae.score(x[:1], 20, index=[7])
+    for name, values in scores.items():
+        np.testing.assert_allclose(values[:2], values[[4, 3]], rtol=1e-6)
+        np.testing.assert_allclose(values[:1], alone[name], rtol=1e-6)
+
+
+def test_examples_count_from_0_where_no_index_is_given(vae, x):
+    counted, given = vae.score(x, 4), vae.score(x, 4, index=np.arange(len(x), dtype="uint8"))
     for name in SCORES:
-        np.testing.assert_allclose(part[name], whole[name][3:4], rtol=1e-6)
+        np.testing.assert_array_equal(counted[name], given[name])
 
 
 def test_examples_and_seeds_have_noise_of_their_own(vae, x):
@@ -82,7 +101,7 @@ def test_more_draws_raise_the_estimate_and_leave_the_elbo(vae, digits):
 
 
 def test_the_elbo_is_minus_the_loss(vae, x):
-    epsilon = noise.draws(0, 0, len(x), 0, 1, vae.latent_dim)
+    epsilon = noise.draws(0, np.arange(len(x)), 0, 1, vae.latent_dim)
     loss = keras.ops.convert_to_numpy(vae.bound(x, epsilon).loss)
     np.testing.assert_allclose(vae.score(x, 1)["elbo"], -loss, rtol=1e-6)
 
@@ -114,8 +133,11 @@ def test_no_samples_have_the_shape_of_none(make_vae, architecture):
         ({"num_samples": 1.5}, "num_samples must be a whole number"),
         ({"num_samples": 2**31}, "num_samples must be a whole number"),
         ({"seed": 2**63}, "seed must be"),
-        ({"first": -1}, "first must be"),
-        ({"first": 2**44}, "first . count must be at most"),
+        ({"index": range(4)}, r"index must be one whole number, or 5 of them.* shape \(4,\)"),
+        ({"index": np.zeros((5, 1), int)}, r"index must be .*, got shape \(5, 1\)"),
+        ({"index": [0, 1, 2, 3, -4]}, "index must be .* from 0 to 2.*44 - 1, got -4"),
+        ({"index": 2**44}, "index must be .*, got 17592186044416"),
+        ({"index": np.arange(5.0)}, "index must be .*, got dtype float64"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )
@@ -211,7 +233,7 @@ def test_fused_noise_is_the_same_to_the_bit(latent_dim):
     draws = fused_noise.fastest_draws(fused_noise.WORTH_FUSING)
     assert draws is not noise.draws
     assert fused_noise.fastest_draws(0) is noise.draws
-    arguments = (-5, 2**33, 3, 2**31 - 7, 6, latent_dim)
+    arguments = (-5, [2**33, 2**44 - 1, 0], 2**31 - 7, 6, latent_dim)
     fused = keras.ops.convert_to_numpy(draws(*arguments))
     np.testing.assert_array_equal(fused.view("uint32"), noise.draws(*arguments).view("uint32"))
 
@@ -219,7 +241,7 @@ def test_fused_noise_is_the_same_to_the_bit(latent_dim):
 @pytest.mark.only_on("jax")
 @pytest.mark.parametrize("batch_size", [13, None])
 def test_scores_are_the_same_by_fused_noise(vae, x, monkeypatch, batch_size):
-    request = {"num_samples": 30, "seed": 4, "first": 2, "batch_size": batch_size}
+    request = {"num_samples": 30, "seed": 4, "index": [7, 2, 2**33, 0, 2], "batch_size": batch_size}
     expected = vae.score(x, **request)
     monkeypatch.setattr(fused_noise, "WORTH_FUSING", 0)
     for name, values in vae.score(x, **request).items():
@@ -245,11 +267,12 @@ def test_how_much_is_decoded_at_once_is_said_by_the_largest_layer(x):
 def test_the_last_index_is_sampled_and_scored_and_the_next_is_refused(vae, x):
     """Its noise is that of the specification; tests/export has the same law of a bundle."""
     last = 2**44 - 1
-    z, epsilon = noise.latent(1, last, 1, 3), noise.draws(1, last, 1, 0, 4, 3)
+    z, epsilon = noise.latent(1, last, 1, 3), noise.draws(1, [last], 0, 4, 3)
     np.testing.assert_allclose(vae.sample(1, seed=1, first=last), vae.decode(z), atol=1e-6)
     bound = vae.bound(x[:1], epsilon)
     elbo = -keras.ops.convert_to_numpy(bound.reconstruction_loss + bound.kl_loss)
-    np.testing.assert_allclose(vae.score(x[:1], 4, 1, first=last)["elbo"], elbo, rtol=1e-5)
-    for call in (lambda: vae.sample(2, first=last), lambda: vae.score(x[:2], 4, first=last)):
-        with pytest.raises(ValueError, match=r"first . count must be at most"):
-            call()
+    np.testing.assert_allclose(vae.score(x[:1], 4, 1, index=last)["elbo"], elbo, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"first . count must be at most"):
+        vae.sample(2, first=last)
+    with pytest.raises(ValueError, match=r"index must be .*, got 17592186044416"):
+        vae.score(x[:2], 4, index=[last, last + 1])

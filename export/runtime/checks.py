@@ -5,6 +5,8 @@ import numbers
 
 import numpy as np
 
+MAX_INDEX = 2**44
+
 
 def check_draw(count, seed, temperature, first):
     """Refuses a request for samples that is out of range.
@@ -18,12 +20,17 @@ def check_draw(count, seed, temperature, first):
     Traceback (most recent call last):
     ValueError: count must be a whole number >= 0, got -1
     """
-    _check_range(count, seed, first)
+    for name, value in {"count": count, "first": first}.items():
+        if not isinstance(value, numbers.Integral) or value < 0:
+            raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
+    if first + count > MAX_INDEX:
+        raise ValueError(f"first + count must be at most 2**44, got {first + count}")
+    _check_seed(seed)
     if not isinstance(temperature, numbers.Real) or not 0 <= temperature < math.inf:
         raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
 
 
-def check_score(count, num_samples, seed, first):
+def check_score(num_samples, seed):
     """Refuses a request for scores that is out of range.
 
     Raises:
@@ -31,11 +38,11 @@ def check_score(count, num_samples, seed, first):
 
     Example:
 
-    >>> check_score(5, num_samples=0, seed=0, first=0)
+    >>> check_score(num_samples=0, seed=0)
     Traceback (most recent call last):
     ValueError: num_samples must be a whole number from 1 to 2**31 - 1, got 0
     """
-    _check_range(count, seed, first)
+    _check_seed(seed)
     if not isinstance(num_samples, numbers.Integral) or not 1 <= num_samples < 2**31:
         raise ValueError(
             f"num_samples must be a whole number from 1 to 2**31 - 1, got {num_samples!r}"
@@ -80,12 +87,33 @@ def checked_label(label, num_classes, count=None):
     return {"label": np.broadcast_to(array.reshape(-1) if shape else array, shape).astype(np.int64)}
 
 
-def _check_range(count, seed, first):
-    for name, value in {"count": count, "first": first}.items():
-        if not isinstance(value, numbers.Integral) or value < 0:
-            raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
-    if first + count > 2**44:
-        raise ValueError(f"first + count must be at most 2**44, got {first + count}")
+def checked_index(index, count):
+    """Returns the index of each of `count` examples: int64, (count,).
+
+    Args:
+        index: one whole number for all, or one for each; None: 0, 1, 2, ....
+
+    Raises:
+        ValueError: they have another shape, or one is not from 0 to 2**44 - 1.
+
+    Example:
+
+    >>> checked_index(None, 3), checked_index(7, 2)
+    (array([0, 1, 2]), array([7, 7]))
+    """
+    array = np.arange(count) if index is None else np.asarray(index)
+    want = f"index must be one whole number, or {count} of them, from 0 to 2**44 - 1"
+    if array.shape not in ((), (count,)):
+        raise ValueError(f"{want}, got shape {array.shape}")
+    if array.size and array.dtype.kind not in "iu":
+        raise ValueError(f"{want}, got dtype {array.dtype}")
+    outside = (array < 0) | (array >= MAX_INDEX)
+    if outside.any():
+        raise ValueError(f"{want}, got {array[outside].flat[0]}")
+    return np.broadcast_to(array, (count,)).astype(np.int64)
+
+
+def _check_seed(seed):
     if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
 

@@ -35,9 +35,10 @@ def _main(arguments):
     options = _parser().parse_args(arguments)
     out = Path(options.out)
     draw = (options.count, options.seed, options.temperature, options.first, options.label)
+    mean = not options.draw
     try:
         write = _writer(out)
-        write(OnnxVAE(options.bundle, precision=options.precision), out, *draw)
+        write(OnnxVAE(options.bundle, precision=options.precision), out, *draw, mean)
     except OSError as error:
         return _fail(f"cannot write {out}: {error.strerror or error}; {_left(out)}")
     except MemoryError:
@@ -67,15 +68,17 @@ def _write_picture(vae, out, count, *draw):
     pictures.write(vae.sample(count, *draw), out)
 
 
-def _write_array(vae, out, count, seed, temperature, first, label):
-    vae.sample_stream(count, seed, temperature, first, label)  # refuses before there is a file
+def _write_array(vae, out, count, seed, temperature, first, label, mean):
+    vae.sample_stream(
+        count, seed, temperature, first, label, mean
+    )  # refuses before there is a file
     request = {
         "seed": seed,
         "first": first,
         "count": count,
         "temperature": temperature,
         "label": label,
-        "sampler": vae.manifest["files"][vae.file("sampler")]["sha256"],
+        "graph": vae.manifest["files"][vae.file("sampler" if mean else "generator")]["sha256"],
         "chunk": vae.chunk,
         "onnxruntime": onnxruntime.__version__,
     }
@@ -84,10 +87,10 @@ def _write_array(vae, out, count, seed, temperature, first, label):
             print(f"what was written after {rows.done} samples is damaged: drawn again", flush=True)
         if rows.done:
             print(f"going on after {rows.done} of {count} samples: {out}", flush=True)
-        rest = (count - rows.done, seed, temperature, first + rows.done, label)
+        rest = (count - rows.done, seed, temperature, first + rows.done, label, mean)
         with closing(_shown(vae.sample_stream(*rest), rows.done, count)) as stream:
-            for x_hat in stream:
-                rows.append(x_hat)
+            for x in stream:
+                rows.append(x)
 
 
 def _shown(stream, done, count):
@@ -97,9 +100,9 @@ def _shown(stream, done, count):
         yield from stream
         return
     with closing(stream), tqdm(total=count, initial=done, unit=" samples", unit_scale=True) as bar:
-        for x_hat in stream:
-            yield x_hat
-            bar.update(len(x_hat))
+        for x in stream:
+            yield x
+            bar.update(len(x))
 
 
 def _tqdm():
@@ -129,6 +132,9 @@ def _parser():
     parser.add_argument("--temperature", type=float, default=1.0, help="spread of z (1.0)")
     parser.add_argument("--first", type=int, default=0, help="index of the first sample (0)")
     parser.add_argument("--label", type=int, help="of a conditional model: what to draw")
+    parser.add_argument(
+        "--draw", action="store_true", help="x, drawn from p(x|z), instead of the mean of p(x|z)"
+    )
     parser.add_argument("--precision", default="float32", help="float32, float16 or int8 (float32)")
     parser.add_argument("--out", required=True, help="samples.png, or samples.npy of any length")
     return parser

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import schema
 
 FORMAT = "keras-vae"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA = "keras_vae"  # the key by which each ONNX file says what it is
 BYTES, VALUES = 2**24, 2**26  # at most: of a manifest, and in one example
 SCHEMA = json.loads(Path(__file__).with_name("manifest.schema.json").read_bytes())

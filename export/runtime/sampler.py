@@ -1,19 +1,19 @@
-"""What sampler.onnx is fed, and whether this runtime draws the samples that it must draw."""
+"""What sampler.onnx and generator.onnx are fed, and whether this runtime draws what it must."""
 
 import numpy as np
 import onnxruntime
 
 
 def draw(session, seed, first, count, temperature, **label):
-    """Returns z (count, latent_dim) and x_hat (count, *input_shape) of sampler.onnx.
+    """Returns z (count, latent_dim), and x_hat or x (count, *input_shape), as the session has it.
 
     Raises:
         ValueError: the temperature is more than float32 can hold.
     """
-    z, x_hat = _run(session, seed, first, count, temperature, **label)
+    z, x = _run(session, seed, first, count, temperature, **label)
     if not np.isfinite(z).all():
         raise ValueError(f"temperature {temperature} is more than float32 can hold")
-    return z, x_hat
+    return z, x
 
 
 def _run(session, seed, first, count, temperature, **label):
@@ -21,14 +21,14 @@ def _run(session, seed, first, count, temperature, **label):
     feeds = {name: np.array(value, np.int64) for name, value in feeds.items()}
     with np.errstate(over="ignore"):  # `draw` looks at what comes of it
         feeds["temperature"] = np.array(temperature, np.float32)
-    return session.run(["z", "x_hat"], feeds)
+    return session.run(list(session.shapes), feeds)
 
 
 def check_known_answer(session, known, path):
     """Draws the known z again, and refuses a runtime that draws another z.
 
     Args:
-        session: of sampler.onnx.
+        session: of sampler.onnx or generator.onnx.
         known: the manifest's `known_answer`: `seed` and `first` in decimal, `count`, the `z` of
             temperature 1, and `tolerance`, the largest difference allowed.
         path: the bundle, for the message.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from . import manifest, memory, sampler, sessions
-from .checks import check_draw, check_score, checked_label, checked_rows
+from .checks import check_draw, check_score, checked_index, checked_label, checked_rows
 from .pool import cores, in_order
 
 CHUNK, CHUNK_VALUES = 1024, 2**17  # examples and their numbers, at once: benchmarks/sampling.py
@@ -19,7 +19,7 @@ WORTH = 0.003  # seconds: two threads were slower at 1.4 ms of work, and faster 
 
 
 class OnnxVAE:
-    """x_hat = E[p(x|z)], z from the prior: a trained VAE, without Keras.
+    """x ~ p(x|z), z ~ p(z): a trained VAE, without Keras.
 
     It is meant for serving and for sharing, and starts in a fraction of a second. It loads each
     ONNX file when the file is first needed, after it has compared the checksum with that in the
@@ -60,10 +60,10 @@ class OnnxVAE:
         self._workers = cores() if sessions.on_cpu(self._providers) else 1
         self._long = math.inf  # the least count that one thread took long to sample
 
-    def sample(self, count, seed=0, temperature=1.0, first=0, label=None):
-        """Draws x_hat for `count` samples of the prior: (count, *input_shape), float32.
+    def sample(self, count, seed=0, temperature=1.0, first=0, label=None, mean=True):
+        """Draws `count` samples of the model: (count, *input_shape), float32.
 
-        Sample i of a seed is always the same image, whatever `first` and `count` are.
+        Sample i of a seed is always the same one, whatever `first` and `count` are.
 
         Args:
             count: how many samples.
@@ -71,37 +71,39 @@ class OnnxVAE:
             temperature: the standard deviation of z; less than 1 draws more typical samples.
             first: index of the first sample.
             label: for a conditional model: what to draw, a whole number below `num_classes`.
+            mean: True: `x_hat`, the mean of p(x|z). False: x, drawn from p(x|z): binary pixels,
+                counts, numbers with their noise.
 
         Raises:
             ValueError: an argument is out of range, or so many samples do not fit into memory.
         """
-        x_hat = self._drawing(count, seed, temperature, first, label)
+        drawn = self._drawing(count, seed, temperature, first, label, mean)
         size = 4 * count * math.prod(self.input_shape)
         memory.check_fits(count, size)
         if 0 < count <= self.chunk and count < self._long:
-            return self._alone(x_hat, count)
+            return self._alone(drawn, count)
         try:
             result = np.empty((count, *self.input_shape), np.float32)
         except MemoryError as error:
             raise ValueError(memory.refusal(count, size)) from error
         chunks = list(self._chunks(count, self._share(count)))
-        for rows, values in zip(chunks, in_order(x_hat, chunks, self._workers), strict=True):
+        for rows, values in zip(chunks, in_order(drawn, chunks, self._workers), strict=True):
             result[rows] = values
         return result
 
-    def sample_stream(self, count, seed=0, temperature=1.0, first=0, label=None):
+    def sample_stream(self, count, seed=0, temperature=1.0, first=0, label=None, mean=True):
         """Iterates over what `sample` draws, in order, in arrays (n, *input_shape), float32.
 
         A billion samples take no more memory than a thousand.
 
         Args:
-            count, seed, temperature, first, label: as in `sample`.
+            count, seed, temperature, first, label, mean: as in `sample`.
 
         Raises:
             ValueError: at once, if an argument is out of range.
         """
-        x_hat = self._drawing(count, seed, temperature, first, label)
-        return in_order(x_hat, self._chunks(count), self._workers)
+        drawn = self._drawing(count, seed, temperature, first, label, mean)
+        return in_order(drawn, self._chunks(count), self._workers)
 
     def encode(self, x):
         """Returns z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
@@ -129,16 +131,19 @@ class OnnxVAE:
         given = {"z": z, **checked_label(label, self.num_classes, len(z))}
         return self._run(self._decoder, ["x_hat"], len(z), lambda rows: _rows(given, rows))[0]
 
-    def score(self, x, num_samples=100, seed=0, first=0, label=None):
+    def score(self, x, num_samples=100, seed=0, index=None, label=None):
         """How well the model explains each example, from `num_samples` draws of z each.
 
-        The numbers of `keras_vae.VAE.score`: the same seed gives the same, in any chunks.
+        The numbers of `keras_vae.VAE.score`: the same seed and index give the same, whatever stands
+        beside an example.
 
         Args:
             x: examples, (B, *input_shape), scaled as the training data was.
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
-            first: index of the first example, for data that are scored in parts.
+            index: of each example, (B,), whole numbers below 2**44: its noise is that of its index.
+                None: 0, 1, 2, ..., for data that are scored whole. One number for all makes the
+                score a function of x alone, for ranking examples.
             label: for a conditional model, whose log p(x|y) it is: one, or one each, (B,).
 
         Returns:
@@ -149,11 +154,12 @@ class OnnxVAE:
             ValueError: an argument is out of range, or an example has no density.
         """
         x = checked_rows("x", x, self.input_shape)
-        check_score(len(x), num_samples, seed, first)
-        given = {"x": x, **checked_label(label, self.num_classes, len(x))}
+        check_score(num_samples, seed)
+        given = {"x": x, "index": checked_index(index, len(x))}
+        given |= checked_label(label, self.num_classes, len(x))
 
         def feeds(rows):
-            scalars = {"num_samples": num_samples, "seed": seed, "first": first + rows.start}
+            scalars = {"num_samples": num_samples, "seed": seed}
             scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
             return _rows(given, rows) | scalars
 
@@ -184,7 +190,20 @@ class OnnxVAE:
 
     @cached_property
     def _sampler(self):
-        session = self._session("sampler", z=(self.latent_dim,), x_hat=self.input_shape)
+        return self._drawer("sampler", x_hat=self.input_shape)
+
+    @cached_property
+    def _generator(self):
+        name = self.file("generator")
+        if name not in self.manifest["files"]:
+            raise ValueError(
+                f"{self.path} holds no {name}, because drawing one x takes more noise than there "
+                "is: sample its mean"
+            )
+        return self._drawer("generator", x=self.input_shape)
+
+    def _drawer(self, stem, **output):
+        session = self._session(stem, z=(self.latent_dim,), **output)
         if "known_answer" in self.manifest:
             sampler.check_known_answer(session, self.manifest["known_answer"], self.path)
         return session
@@ -202,21 +221,22 @@ class OnnxVAE:
         entry = self.manifest["files"].get(name, {})
         return sessions.load(self.path / name, entry, self._providers, shapes)
 
-    def _drawing(self, count, seed, temperature, first, label):
-        """A function that computes x_hat for some rows of a request, which is checked first."""
+    def _drawing(self, count, seed, temperature, first, label, mean):
+        """A function that computes some rows of a request, which is checked first."""
         check_draw(count, seed, temperature, first)
-        given, session = checked_label(label, self.num_classes), self._sampler
+        given = checked_label(label, self.num_classes)
+        session = self._sampler if mean else self._generator
 
-        def x_hat(rows):
+        def drawn(rows):
             size = rows.stop - rows.start
             return sampler.draw(session, seed, first + rows.start, size, temperature, **given)[1]
 
-        return x_hat
+        return drawn
 
-    def _alone(self, x_hat, count):
+    def _alone(self, drawn, count):
         """All rows in one run on this thread; if that took long, the next such run is shared."""
         started = time.thread_time()
-        result = x_hat(slice(0, count))
+        result = drawn(slice(0, count))
         if time.thread_time() - started > WORTH:
             self._long = count
         return result

@@ -8,18 +8,19 @@ from keras_vae.files import atomic_write
 from keras_vae.folders import output_folder
 
 
-def sample(*, run, count, seed, temperature, first, label, out):
+def sample(*, run, count, seed, temperature, first, label, draw, out):
     """Draws samples of a run or a bundle into a picture or an array."""
     if out.suffix not in (".png", ".npy"):
         raise ValueError(f"--out must end in .png or .npy, got {out}")
     if out.suffix == ".png" and count < 1:
         raise ValueError(f"a picture needs a count of at least 1, got {count}")
     with output_folder(out.parent), atomic_write(out) as path:
-        x_hat = runs.find(run).open().sample(count, seed, temperature, first, label=label)
+        vae, request = runs.find(run).open(), (count, seed, temperature, first)
+        x = vae.sample(*request, label=label, mean=not draw)
         if out.suffix == ".png":
-            plotting.save(plotting.images(x_hat), path)
+            plotting.save(plotting.images(x), path)
         else:
-            np.save(path, x_hat)
+            np.save(path, x)
     print(f"wrote {out}")
 
 

@@ -29,12 +29,14 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     """p(x|z): gives the decoder's raw output its meaning.
 
     A layer, so that what it learns is trained and saved with the model. Subclasses set the class
-    attributes and write `log_prob`, `mean` and `sample`.
+    attributes and write `log_prob`, `mean` and `draw`.
     """
 
-    on_arrays = ("features", "log_prob", "mean", "sample", "in_support")
+    on_arrays = ("features", "log_prob", "mean", "draw", "in_support")
     params_per_element = 1
     """Raw decoder outputs for each element of x."""
+    uniforms_per_element = 1
+    """Uniform numbers that `draw` takes for each element of x."""
     raw_of_either_sign = False
     """Whether the raw outputs are logits or logarithms: a decoder then ends in no sigmoid."""
     support = "any finite number"
@@ -47,6 +49,11 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     def num_params(self, channels):
         """Raw decoder outputs on the last axis, where x has `channels` entries."""
         return channels * self.params_per_element
+
+    def noise_shape(self, event_shape):
+        """Shape of the uniform numbers that `draw` takes for one x, of shape `event_shape`."""
+        several = self.uniforms_per_element > 1
+        return (*event_shape, self.uniforms_per_element) if several else tuple(event_shape)
 
     def start(self, channels):
         """The raw output of a decoder before training, `(num_params(channels),)`; None: as it is.
@@ -67,8 +74,15 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         """E[x|z], called `x_hat`: `(..., *event)`."""
 
     @abc.abstractmethod
-    def sample(self, x_params, seed=None):
-        """A draw of x from p(x|z): `(..., *event)`. `seed` is an integer or a SeedGenerator."""
+    def draw(self, x_params, u):
+        """Uniform numbers to x ~ p(x|z): `(..., *event)`.
+
+        It takes a fixed number of operations, that an exported graph can hold.
+
+        Args:
+            x_params: the decoder's raw output, `(..., *event)` but for its last axis.
+            u: ~ U(0, 1), `(..., *noise_shape(event))`.
+        """
 
     def statistics(self, x, x_params, weight):
         """Sums over the batch of a training step, from which `adapt` learns: a tuple, here ().
@@ -149,19 +163,34 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
 class Elementwise(Likelihood):
     """A likelihood under which the elements of x are independent given z.
 
-    Subclasses write `log_density`, and `in_support` element by element.
+    Subclasses write `log_density` and `draw_each`, and `in_support` element by element.
     """
 
     @abc.abstractmethod
     def log_density(self, x, *params):
         """log p of each element of `x`, given as many parameters as `params_per_element` says."""
 
+    @abc.abstractmethod
+    def draw_each(self, u, *params):
+        """A draw of each element, by `u`: of the same shape, or with one more axis (see `draw`)."""
+
     def log_prob(self, x, x_params):
-        several = self.params_per_element > 1
-        params = ops.split(x_params, self.params_per_element, axis=-1) if several else [x_params]
+        params = self._params(x_params)
         if len(x.shape) > 2 and x.shape[-1] == 1:  # onnxruntime takes such an axis 60 times as long
             x, *params = (ops.squeeze(values, axis=-1) for values in (x, *params))
         return self.total(self.log_density(x, *params), x)
+
+    def draw(self, x_params, u):
+        params = self._params(x_params)
+        if params[0].shape[-1] > 1:
+            return self.draw_each(u, *params)
+        axis = len(params[0].shape) - 1  # see log_prob
+        u, *params = (ops.squeeze(values, axis=axis) for values in (u, *params))
+        return ops.expand_dims(self.draw_each(u, *params), -1)
+
+    def _params(self, x_params):
+        several = self.params_per_element > 1
+        return ops.split(x_params, self.params_per_element, axis=-1) if several else [x_params]
 
     def check_entries(self, x):
         self.check(x)

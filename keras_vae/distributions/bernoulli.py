@@ -37,8 +37,7 @@ class Bernoulli(Elementwise):
     def mean(self, x_logits):
         return ops.sigmoid(x_logits)
 
-    def sample(self, x_logits, seed=None):
-        u = keras.random.uniform(ops.shape(x_logits), seed=seed)
+    def draw_each(self, u, x_logits):
         return ops.cast(u < ops.sigmoid(x_logits), x_logits.dtype)
 
     def in_support(self, x):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_vae.distributions import drawing
 from keras_vae.distributions.base import Likelihood
 
 
@@ -32,11 +33,12 @@ class Categorical(Likelihood):
     def mean(self, x_logits):
         return ops.softmax(x_logits, axis=-1)
 
-    def sample(self, x_logits, seed=None):
-        rows = ops.reshape(x_logits, (-1, x_logits.shape[-1]))
-        drawn = keras.random.categorical(rows, 1, seed=seed)
-        x = ops.one_hot(drawn, x_logits.shape[-1], dtype=rows.dtype)
-        return ops.reshape(x, ops.shape(x_logits))
+    def noise_shape(self, event_shape):
+        """One number for all classes."""
+        return tuple(event_shape[:-1])
+
+    def draw(self, x_logits, u):
+        return drawing.one_hot(ops.log_softmax(x_logits, axis=-1), u)
 
     def in_support(self, x):
         binary = ops.logical_or(ops.equal(x, 0), ops.equal(x, 1))

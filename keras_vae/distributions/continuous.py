@@ -3,11 +3,15 @@
 import keras
 from keras import ops
 
+from keras_vae.distributions import drawing
 from keras_vae.distributions.base import Elementwise, halves
 from keras_vae.distributions.diagonal_normal import LOG_2PI
 
 NEAR = 0.5
 """|l/2| below which the series are exact in float32, and the closed forms cancel."""
+
+FLAT = 0.05
+"""|l| below which a draw is computed by a series, right to 2e-6, because log u / l cancels."""
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -43,13 +47,17 @@ class ContinuousBernoulli(Elementwise):
         far = ops.where(near, 1.0, a)
         return 0.5 + 0.5 * ops.where(near, series, 1 / ops.tanh(far) - 1 / far)
 
-    def sample(self, x_logits, seed=None):
-        """By the inverse of the distribution function, at −|l|, where nothing overflows."""
-        u = keras.random.uniform(ops.shape(x_logits), seed=seed)
+    def draw_each(self, u, x_logits):
+        """1 + log(u + (1 − u) e^−l) / l for l > 0; for l < 0 it is 1 − x at −l and 1 − u."""
         size = ops.abs(x_logits)
-        some = ops.where(size < 1e-5, 1.0, size)
-        lower = ops.where(size < 1e-5, u, -ops.log1p(u * ops.expm1(-some)) / some)
-        return ops.where(x_logits > 0, 1 - lower, lower)
+        w = ops.where(x_logits > 0, u, 1 - u)
+        flat = size < FLAT
+        some = ops.where(flat, 1.0, size)
+        sloped = 1 + ops.log(w + (1 - w) * ops.exp(-some)) / some
+        bend = w * (1 - w) * size / 2
+        x = ops.where(flat, w + bend * (1 - (2 * w - 1) * size / 3), sloped)
+        x = ops.clip(x, 0.0, 1.0)
+        return ops.where(x_logits > 0, x, 1 - x)
 
     def in_support(self, x):
         return ops.logical_and(ops.greater_equal(x, 0), ops.less_equal(x, 1))
@@ -94,7 +102,5 @@ class HeteroscedasticNormal(Elementwise):
     def mean(self, x_params):
         return halves(x_params)[0]
 
-    def sample(self, x_params, seed=None):
-        mean, log_scale = halves(x_params)
-        epsilon = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=seed)
-        return mean + ops.exp(log_scale) * epsilon
+    def draw_each(self, u, mean, log_scale):
+        return mean + ops.exp(log_scale) * drawing.normal(u)

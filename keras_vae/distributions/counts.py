@@ -1,14 +1,15 @@
 """Likelihoods of counts: Poisson, NegativeBinomial."""
 
 import keras
-import numpy as np
 from keras import ops
 
+from keras_vae.distributions import drawing
 from keras_vae.distributions.base import Elementwise, halves
 from keras_vae.distributions.counting import deviance, stirling_error
 from keras_vae.distributions.diagonal_normal import LOG_2PI
 
-LARGEST_RATE = 1e18  # NumPy's Poisson draws are int64
+LARGEST_LOG = 80.0
+"""The logarithm of the largest rate that is drawn from; float32 ends at e^88."""
 
 
 class Counts(Elementwise):
@@ -27,13 +28,6 @@ class Counts(Elementwise):
 
     def in_support(self, x):
         return ops.isfinite(x) & ops.equal(x, ops.floor(x)) & ops.greater_equal(x, 0)
-
-    def sample(self, x_params, seed=None):
-        """A draw of x, by NumPy on the host: not inside a compiled function."""
-        generator = _generator(seed)
-        rate = self.draw_rate(np.asarray(ops.convert_to_numpy(x_params), "float64"), generator)
-        x = generator.poisson(np.minimum(rate, LARGEST_RATE))
-        return ops.convert_to_tensor(x.astype("float32"))
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -63,8 +57,8 @@ class Poisson(Counts):
     def mean(self, log_rate):
         return ops.exp(log_rate)
 
-    def draw_rate(self, log_rate, generator):
-        return np.exp(log_rate)
+    def draw_each(self, u, log_rate):
+        return drawing.poisson(ops.exp(ops.minimum(log_rate, LARGEST_LOG)), u)
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -88,6 +82,7 @@ class NegativeBinomial(Counts):
     """
 
     params_per_element = 2
+    uniforms_per_element = 2 + 2 * drawing.TRIES
 
     def log_density(self, x, log_mean, log_r):
         count, log_count = _positive(x)
@@ -104,20 +99,14 @@ class NegativeBinomial(Counts):
     def mean(self, x_params):
         return ops.exp(halves(x_params)[0])
 
-    def draw_rate(self, x_params, generator):
+    def draw_each(self, u, log_mean, log_r):
         """A negative binomial count is a Poisson count whose rate is gamma-distributed."""
-        log_mean, log_r = np.split(x_params, 2, axis=-1)
-        return generator.gamma(np.exp(log_r)) * np.exp(log_mean - log_r)
+        u, *others = ops.unstack(u, self.uniforms_per_element, axis=-1)
+        log_rate = log_mean - log_r + drawing.log_gamma(log_r, others)
+        return drawing.poisson(ops.exp(ops.minimum(log_rate, LARGEST_LOG)), u)
 
 
 def _positive(x):
     """`x` and its logarithm, with 1 for 0, where another formula holds."""
     count = ops.where(x > 0, x, 1.0)
     return count, ops.log(count)
-
-
-def _generator(seed):
-    """A NumPy generator from an integer, a `keras.random.SeedGenerator` or None."""
-    if isinstance(seed, keras.random.SeedGenerator):
-        seed = [int(word) for word in ops.convert_to_numpy(seed.next())]
-    return np.random.default_rng(seed)

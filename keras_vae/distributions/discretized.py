@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vae.distributions import drawing
 from keras_vae.distributions.base import Elementwise, Likelihood, halves
 
 
@@ -46,8 +47,11 @@ class Levels(Likelihood):
         return whole & ops.greater_equal(x, 0) & ops.less_equal(x, 1)
 
     def round(self, x):
-        """The nearest level to each entry of `x`."""
-        return ops.round(ops.clip(x, 0.0, 1.0) * (self.levels - 1)) / (self.levels - 1)
+        """The nearest level to each entry of `x`, the same to the bit in every runtime."""
+        top = self.levels - 1
+        k = ops.cast(ops.round(ops.clip(x, 0.0, 1.0) * top), "int32")
+        # A table, because compilers make k · (1 / top) of k / top, which has other last bits.
+        return ops.take(np.arange(self.levels, dtype="float32") / np.float32(top), k, axis=0)
 
     @abc.abstractmethod
     def start(self, channels):
@@ -97,10 +101,8 @@ class DiscretizedLogistic(Levels, Elementwise):
         """The mean of the logistic clipped to [0, 1]: within half a level of E[x|z]."""
         return clipped_mean(*halves(x_params))
 
-    def sample(self, x_params, seed=None):
-        location, log_scale = halves(x_params)
-        epsilon = logistic(open_uniform(ops.shape(location), seed))
-        return self.round(location + ops.exp(log_scale) * epsilon)
+    def draw_each(self, u, location, log_scale):
+        return self.round(location + ops.exp(log_scale) * drawing.logistic(u))
 
 
 def log_mass(x, location, log_scale, levels):
@@ -132,13 +134,3 @@ def clipped_mean(location, log_scale):
     s = ops.where(wide, scale, 1.0)
     product = ops.tanh((2 * location - 1) / (4 * s)) * ops.tanh(1 / (4 * s))
     return ops.where(wide, 0.5 + 2 * s * ops.arctanh(product), narrow_mean)
-
-
-def open_uniform(shape, seed):
-    """Uniform draws that are neither 0 nor 1."""
-    return keras.random.uniform(shape, minval=1e-7, maxval=1 - 1e-7, seed=seed)
-
-
-def logistic(u):
-    """Uniform draws to draws of the logistic with location 0 and scale 1."""
-    return ops.log(u) - ops.log1p(-u)

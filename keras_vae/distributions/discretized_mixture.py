@@ -8,13 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vae.distributions.discretized import (
-    Levels,
-    clipped_mean,
-    log_mass,
-    logistic,
-    open_uniform,
-)
+from keras_vae.distributions import drawing
+from keras_vae.distributions.discretized import Levels, clipped_mean, log_mass
 
 LIKENESS = 0.8
 """The slope of a channel on the one before it, before training."""
@@ -111,18 +106,23 @@ class MixtureOfDiscretizedLogistics(Levels):
         weights = ops.softmax(logits, axis=-1)
         return ops.stack([ops.sum(weights * mean, axis=-1) for mean in means], axis=-1)
 
-    def sample(self, x_params, seed=None):
+    def noise_shape(self, event_shape):
+        """For each pixel, a number that chooses the component, and one for each channel."""
+        *pixels, channels = event_shape
+        return (*pixels, 1 + channels)
+
+    def draw(self, x_params, u):
         logits, channels = self._components(x_params)
-        shape = (*ops.shape(logits)[:-1], self.num_components + len(channels))
-        # All in one draw: two draws with the same integer as their seed would be equal.
-        u = open_uniform(shape, seed)
-        gumbel = -ops.log(-ops.log(u[..., : self.num_components]))
-        chosen = ops.one_hot(ops.argmax(logits + gumbel, axis=-1), self.num_components)
-        epsilon, x = logistic(u[..., self.num_components :]), []
-        for c, channel in enumerate(channels):
-            location, scale = channel.given(x), ops.exp(channel.log_scale)
-            drawn = location + scale * epsilon[..., c : c + 1]
-            x.append(self.round(ops.sum(chosen * drawn, axis=-1, keepdims=True)))
+        u, *others = ops.split(u, 1 + len(channels), axis=-1)
+        chosen = drawing.one_hot(ops.log_softmax(logits, axis=-1), ops.squeeze(u, axis=-1))
+        x = []
+
+        def of_the_chosen(values):
+            return ops.sum(chosen * values, axis=-1, keepdims=True)
+
+        for channel, u in zip(channels, others, strict=True):
+            location, log_scale = map(of_the_chosen, (channel.given(x), channel.log_scale))
+            x.append(self.round(location + ops.exp(log_scale) * drawing.logistic(u)))
         return ops.concatenate(x, axis=-1)
 
     def get_config(self):

@@ -6,6 +6,7 @@ import math
 import keras
 from keras import ops
 
+from keras_vae.distributions import drawing
 from keras_vae.distributions.base import Prior, check_count
 from keras_vae.distributions.diagonal_normal import DiagonalNormal
 
@@ -34,10 +35,7 @@ class Mixture(Prior):
         return ops.logsumexp(self.log_weights + log_probs, axis=-1)
 
     def transform(self, epsilon, u):
-        ends = ops.cumsum(ops.exp(self.log_weights))
-        k = ops.sum(ops.cast(u[..., None] >= ends, "int32"), axis=-1)
-        k = ops.minimum(k, self.num_components - 1)  # the last end may be rounded below 1
-        components = self.components
+        k, components = drawing.category(self.log_weights, u), self.components
         chosen = type(components)(*(ops.take(parameter, k, axis=0) for parameter in components))
         return chosen.transform(epsilon)
 

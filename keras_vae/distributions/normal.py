@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vae.distributions import drawing
 from keras_vae.distributions.base import Elementwise
 from keras_vae.distributions.diagonal_normal import LOG_2PI
 
@@ -63,9 +64,8 @@ class Normal(Elementwise):
     def mean(self, x_mean):
         return x_mean
 
-    def sample(self, x_mean, seed=None):
-        epsilon = keras.random.normal(ops.shape(x_mean), dtype=x_mean.dtype, seed=seed)
-        return x_mean + ops.exp(self.log_scale) * epsilon
+    def draw_each(self, u, x_mean):
+        return x_mean + ops.exp(self.log_scale) * drawing.normal(u)
 
     def statistics(self, x, x_mean, weight):
         """The weighted sum of the squared error per element, and the sum of the weights."""

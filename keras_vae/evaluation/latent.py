@@ -100,7 +100,7 @@ def mutual_information(vae, x, seed=0):
     Reference: Hoffman & Johnson, ELBO Surgery, 2016, equations 7 and 8.
     """
     z_mean, z_log_var = encoded(vae, x)
-    epsilon = noise.draws(seed, 0, len(x), 0, 1, vae.latent_dim)[0]
+    epsilon = noise.draws(seed, np.arange(len(x)), 0, 1, vae.latent_dim)[0]
     if len(vae.encoder.outputs) > 2:
         return _with_correlations(vae, x, epsilon)
     z = DiagonalNormal(z_mean, z_log_var).transform(epsilon)

@@ -86,10 +86,11 @@ def bundle_scores(vae, x, num_samples, seed, label):
     """`elbo` and `log_likelihood` by scorer.onnx, `(N,)` each, with a bar on a terminal."""
     size, found = 8 * vae.chunk, []
     with tqdm(total=len(x), unit=" examples", disable=None) as bar:
-        for first in range(0, len(x), size):
-            rows = slice(first, first + size)
+        for start in range(0, len(x), size):
+            rows = slice(start, start + size)
             given = None if label is None else label[rows]
-            score = vae.score(x[rows], num_samples, seed, first, given)
+            index = np.arange(len(x))[rows]
+            score = vae.score(x[rows], num_samples, seed, index, given)
             found.append([score["elbo"], score["log_likelihood"]])
             bar.update(len(x[rows]))
     return np.concatenate(found, axis=1).astype("float64")

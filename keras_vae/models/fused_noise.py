@@ -17,10 +17,10 @@ def fastest_draws(numbers):
     return noise.draws if fused is None or numbers < WORTH_FUSING else _draws
 
 
-def _draws(seed, first, count, start, num_samples, latent_dim):
-    low, high = noise.example_keys(seed, first, count)
-    index = np.arange(start, start + num_samples, dtype=np.uint32)
-    return _compiled(latent_dim)(low, high, index)
+def _draws(seed, index, start, num_samples, latent_dim):
+    low, high = noise.example_keys(seed, index)
+    draw = np.arange(start, start + num_samples, dtype=np.uint32)
+    return _compiled(latent_dim)(low, high, draw)
 
 
 @functools.cache

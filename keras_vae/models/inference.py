@@ -30,15 +30,24 @@ class Inference(Scoring):
         """`x_hat` at z = z_mean: `(B, *input_shape)`; see `decode` for `label`."""
         return self.decode(self.encode(x, batch_size)[0], batch_size, label)
 
-    def sample(self, count, seed=0, temperature=1.0, first=0, batch_size=256, label=None):
-        """`x_hat` of z drawn from the prior: `(count, *input_shape)`.
+    def sample(
+        self, count, seed=0, temperature=1.0, first=0, batch_size=256, label=None, mean=True
+    ):
+        """`x_hat`, the mean of p(x|z), or x ~ p(x|z), for z drawn from the prior.
+
+        A mean is smooth, and need not be a value that x can have: the mean of counts is no count.
 
         Args:
             count: number of samples.
             seed: integer; sample i of a seed is always the same.
-            temperature: factor of the noise; 1 draws from the prior, less draws nearer its middle.
+            temperature: factor of the noise of z; 1 draws from the prior, less draws nearer its
+                middle. What x is drawn by stays as it is.
             first: index of the first sample.
             label: for a conditional model: what to draw, one label for all.
+            mean: True: `x_hat`, as sampler.onnx gives it. False: x, as generator.onnx does.
+
+        Returns:
+            `(count, *input_shape)`, float32.
 
         Raises:
             ValueError: an argument is out of range, or so many samples do not fit into memory.
@@ -46,14 +55,18 @@ class Inference(Scoring):
         noise.check_draw(count, seed, temperature, first)
         check_batch_size(batch_size)
         label = self.labels.checked_one(label)
-        x_hat = self._empty(count)
-        run = self._programs.of(self._x_hat_of_noise, count, batch_size)
+        shape = self.likelihood.noise_shape(self.input_shape)
+        noise.event_size(() if mean else shape)
+        x = self._empty(count)
+        method = self._x_hat_of_noise if mean else self._x_of_noise
+        run = self._programs.of(method, count, batch_size)
         for start in range(0, count, batch_size):
-            size = min(batch_size, count - start)
-            epsilon = self._noise(size, seed, temperature, first + start)
-            u = noise.component(seed, first + start, size)
-            (x_hat[start : start + size],) = as_arrays(run(epsilon, u, *label))
-        return x_hat
+            rows = first + start, min(batch_size, count - start)
+            epsilon = self._noise(rows[1], seed, temperature, rows[0])
+            u = [noise.component(seed, *rows)]
+            u += [] if mean else [noise.event(seed, *rows, shape)]
+            (x[start : start + batch_size],) = as_arrays(run(epsilon, *u, *label))
+        return x
 
     def _empty(self, count):
         """Memory for `count` examples."""
@@ -79,6 +92,11 @@ class Inference(Scoring):
 
     def _x_hat_of_noise(self, epsilon, u, label=None):
         return self._x_hat(self.prior.transform(epsilon, u), label)
+
+    def _x_of_noise(self, epsilon, u, u_of_x, label=None):
+        z = self.prior.transform(epsilon, u)
+        x_params = self.x_params(z, label=self.labels.one_hot(label))
+        return (self.likelihood.draw(x_params, u_of_x),)
 
     def _x_hat(self, z, label=None):
         return (self.likelihood.mean(self.x_params(z, label=self.labels.one_hot(label))),)

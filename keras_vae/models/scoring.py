@@ -17,17 +17,21 @@ from keras_vae.objectives import Densities
 class Scoring:
     """What a trained VAE says of how likely data are."""
 
-    def score(self, x, num_samples=100, seed=0, first=0, batch_size=None, label=None):
+    def score(self, x, num_samples=100, seed=0, index=None, batch_size=None, label=None):
         """How well the model explains each example: estimates from `num_samples` draws of z.
 
-        The same seed gives the same numbers, here and in `scorer.onnx`: example i takes the noise
-        `keras_vae.noise.draws(seed, first + i, ...)`.
+        The same seed gives the same numbers, here and in `scorer.onnx`: an example takes the noise
+        `keras_vae.noise.draws(seed, index, ...)`. So its score is the same alone, in a batch, and
+        in any order, if its index is given.
 
         Args:
             x: `(B, *input_shape)`.
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
-            first: index of the first example, for data that are scored in parts.
+            index: of each example, `(B,)`, whole numbers from 0 to 2**44 − 1; None: 0, 1, 2, …, for
+                data that are scored whole. One number for all makes the score a function of x
+                alone, so that equal examples have equal scores: for ranking examples. For the
+                mean over a test set the examples' errors then no longer average out.
             batch_size: how many z are decoded at once; None: as many as are fast.
             label: for a conditional model, whose log p(x|y) it is: one, or one each, `(B,)`.
 
@@ -44,7 +48,7 @@ class Scoring:
         """
         x = checked_array("x", x, self.input_shape)
         log_px_z, kl, log_w = np.zeros(len(x)), np.zeros(len(x)), np.full(len(x), -np.inf)
-        parts = self.densities_in_parts(x, num_samples, seed, first, batch_size, label)
+        parts = self.densities_in_parts(x, num_samples, seed, index, batch_size, label)
         for rows, densities in parts:
             log_px_z[rows] += densities.log_px_z.sum(axis=0)
             kl[rows] += len(densities.log_px_z) * densities.kl_terms.sum(axis=-1)
@@ -53,7 +57,7 @@ class Scoring:
         log_likelihood = log_w - np.log(num_samples)
         return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
 
-    def densities_in_parts(self, x, num_samples, seed=0, first=0, batch_size=None, label=None):
+    def densities_in_parts(self, x, num_samples, seed=0, index=None, batch_size=None, label=None):
         """What `score` sums up, one by one: `(rows, densities)`, at most `batch_size` draws each.
 
         `rows` is a slice of the examples and `densities` the `Densities`, in float64, of their
@@ -63,15 +67,16 @@ class Scoring:
         x = checked_array("x", x, self.input_shape)
         self.likelihood.check(x)
         labels = self.labels.checked(label, len(x))
-        noise.check_score(len(x), num_samples, seed, first)
+        noise.check_score(num_samples, seed)
+        index = noise.checked_index(index, len(x))
         batch_size = rows_at_once(self.decoder) if batch_size is None else batch_size
         check_batch_size(batch_size)
         size = max(1, batch_size // num_samples)  # examples at once
         chunks = math.ceil(num_samples * size / batch_size)  # of equal size: one shape to compile
         draws = math.ceil(num_samples / chunks)
-        return self._scored((x, *labels), num_samples, seed, first, size, draws)
+        return self._scored((x, *labels), num_samples, seed, index, size, draws)
 
-    def _scored(self, examples, num_samples, seed, first, size, draws):
+    def _scored(self, examples, num_samples, seed, index, size, draws):
         """The parts: `size` examples and `draws` draws for each, at once."""
         count = len(examples[0])
         starts = itertools.product(range(0, count, size), range(0, num_samples, draws))
@@ -80,7 +85,8 @@ class Scoring:
         def part(start):
             i, k = start
             x, z = min(size, count - i), min(draws, num_samples - k)
-            return slice(i, i + x), draw(seed, first + i, x, k, z, self.latent_dim)
+            rows = slice(i, i + x)
+            return rows, draw(seed, index[rows], k, z, self.latent_dim)
 
         run = self._programs.of(self._densities, count * math.ceil(num_samples / draws), size)
 

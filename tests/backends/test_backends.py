@@ -52,7 +52,7 @@ def saved(request, tmp_path_factory):
     vae.set_weights([w + rng.normal(0, 0.05, w.shape).astype(w.dtype) for w in vae.get_weights()])
     vae.save(folder / f"{name}.keras")
     x = rng.integers(0, 2, (12, 6, 6, 1)).astype("float32")  # in every support
-    epsilon = noise.draws(1, 0, len(x), 0, vae.objective.num_samples, 3)
+    epsilon = noise.draws(1, np.arange(len(x)), 0, vae.objective.num_samples, 3)
     np.savez(folder / f"{name}.npz", x=x, y=np.arange(12) % 3, epsilon=epsilon)
     return folder, name, run(folder, name, "tensorflow")
 

@@ -27,8 +27,10 @@ import numpy as np
 import onnx
 
 from keras_vae import noise
+from tests.tensors import drawn
 
 SAMPLER, PART, SCORER = "sampler.onnx", "z.onnx", "scorer.onnx"
+GENERATOR = "generator.onnx"
 COLUMNS = ("request", "graph", "samples", "role", "name", "type", "shape", "offset", "bytes")
 RANDOM = np.random.default_rng(0).integers(-(2**63), 2**63, 3).tolist()
 SEEDS = (0, 1, -1, 2**31, 2**32, 2**63 - 1, -(2**63), *RANDOM)
@@ -47,6 +49,12 @@ DRAWS = (  # seed, first, count, temperature; no samples give empty outputs
 MANY = (7, 0, 100_000, 1.0)
 MANY_VALUES = 2**24  # images of so many values go through the whole of sampler.onnx
 TIMED = (1024, 4)  # the second for a runtime that takes minutes for the first
+SCORED = (  # the examples' indices, num_samples
+    (range(16), 100),
+    ((9, 2**31 - 1, 0, 70_000, 3), 30),
+    ((5, 2), 2),  # few enough for a runtime that takes minutes for more
+    ((2**40, 2**44 - 1, 2**32), 30),
+)
 ALIGNMENT = 8
 
 
@@ -61,7 +69,7 @@ class Request:
 
     @property
     def narrow(self):
-        """Whether the seed and each sample index fit into int32.
+        """Whether the seed and each index, of a sample or an example, fit into int32.
 
         Example:
 
@@ -69,7 +77,8 @@ class Request:
         [True, False]
         """
         seed, first, count = (int(self.inputs.get(n, 0)) for n in ("seed", "first", "count"))
-        return -(2**31) <= seed < 2**31 and first + count <= 2**31
+        last = max(self.inputs.get("index", [first + count - 1]), default=0)
+        return -(2**31) <= seed < 2**31 and last < 2**31
 
     def __str__(self):
         scalars = [f"{name}={value}" for name, value in self.inputs.items() if not value.shape]
@@ -77,32 +86,38 @@ class Request:
 
 
 def draw(graph, seed, first, count, temperature=1.0, label=None, **outputs):
-    """A request of `sampler.onnx`, or of its part."""
+    """A request of `sampler.onnx`, of its part, or of `generator.onnx`."""
     integers = {"seed": seed, "first": first, "count": count}
     inputs = {name: np.array(value, np.int64) for name, value in integers.items()}
     inputs["temperature"] = np.array(temperature, np.float32)
     if label is not None:
         inputs["label"] = np.array(label)
-    return Request(graph, count if graph == SAMPLER else 0, inputs, outputs)
+    return Request(graph, 0 if graph == PART else count, inputs, outputs)
 
 
-def requests(vae, scored):
+def requests(vae, held):
     """Every request, in order.
 
     Args:
         vae: the Keras model.
-        scored: whether the bundle holds `scorer.onnx`.
+        held: the names of the graphs that the bundle holds; `sampler.onnx` is one.
     """
     counts = itertools.cycle((64, 1))
     grid = ((*pair, next(counts), 1.0) for pair in itertools.product(SEEDS, FIRSTS))
     draws = [*grid, *DRAWS]
     label = None if vae.num_classes is None else vae.num_classes - 1
+    drawing = [SAMPLER, *({GENERATOR} & set(held))]
     few = [*draws, MANY] if MANY[2] * np.prod(vae.input_shape) <= MANY_VALUES else draws
     return [
         *(draw(SAMPLER, *d, label, z=_z(vae, *d), x_hat=_x_hat(vae, *d, label)) for d in few),
         *(draw(PART, *d, z=_z(vae, *d)) for d in [*draws, MANY]),
-        *(draw(SAMPLER, 0, 0, count, label=label) for count in TIMED),
-        *([_score(vae, 16, 100), _score(vae, 2, 2)] if scored else []),
+        *(draw(graph, 0, 0, count, label=label) for graph in drawing for count in TIMED),
+        *(
+            draw(g, *d, label, z=_z(vae, *d), x=_x(vae, *d, label))
+            for g in drawing[1:]
+            for d in draws
+        ),
+        *(_score(vae, *request) for request in SCORED if SCORER in held),
     ]
 
 
@@ -112,17 +127,23 @@ def _z(vae, seed, first, count, temperature):
     return keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))
 
 
-def _x_hat(vae, seed, first, count, temperature, label):
-    return vae.sample(count, seed=seed, temperature=temperature, first=first, label=label)
+def _x_hat(vae, seed, first, count, temperature, label, mean=True):
+    request = {"seed": seed, "temperature": temperature, "first": first, "label": label}
+    return vae.sample(count, **request, mean=mean)
 
 
-def _score(vae, batch, num_samples):
+def _x(vae, *request):
+    return _x_hat(vae, *request, mean=False)
+
+
+def _score(vae, index, num_samples):
+    batch, index = len(index), np.array(index)
     labels = {} if vae.num_classes is None else {"label": np.arange(batch) % vae.num_classes}
     z = noise.latent(3, 0, batch, vae.latent_dim)
     x_params = vae.x_params(z, label=vae.labels.one_hot(labels.get("label")))
-    x = keras.ops.convert_to_numpy(vae.likelihood.sample(x_params, seed=3))
-    integers = {"num_samples": np.array(num_samples), "seed": np.array(7)}
-    scores = vae.score(x, num_samples=num_samples, seed=7, **labels)
+    x = drawn(vae.likelihood, x_params, seed=3)
+    integers = {"num_samples": np.array(num_samples), "seed": np.array(7), "index": index}
+    scores = vae.score(x, num_samples=num_samples, seed=7, index=index, **labels)
     outputs = {name: np.asarray(value, np.float32) for name, value in scores.items()}
     return Request(SCORER, batch * num_samples, {"x": x, **labels, **integers}, outputs)
 

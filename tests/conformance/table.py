@@ -3,20 +3,23 @@
 import math
 from dataclasses import dataclass
 
-from tests.conformance.expected import SAMPLER, SCORER, TIMED
+from tests.conformance.expected import GENERATOR, SAMPLER, SCORER, TIMED
 
 COLUMNS = (
     "runtime",
     "version",
     "`z` identical to the bit",
     "largest `x_hat` difference from Keras",
+    "share of `x` drawn otherwise",
     "scorer: largest `log_likelihood` difference from Keras, nats",
     "load",
-    "samples per second",
+    "samples per second: `x_hat`",
+    "`x`",
 )
 NARROW = "yes, for seed and first + count in int32"
 NATS = dict.fromkeys(("log_likelihood", "elbo", "reconstruction_loss", "kl_loss"), 0.01)
 LIMITS = {"x_hat": 1e-5, **NATS}  # the largest differences from Keras allowed
+SHARE = 1e-4  # of x may be drawn otherwise, where rounding decides
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ def markdown(rows):
 
     Example:
 
-    >>> print(markdown([Row(("tract", "0.23", "yes", "0", "no Loop", "0.10 s", "900"))]))
+    >>> print(markdown([Row(("tract", "0.23", "yes", "0", "0", "no Loop", "0.1 s", "9", "8"))]))
     | runtime | version | `z` identical to the bit | ...
-    |---|---|---|---|---|---|---|
-    | tract | 0.23 | yes | 0 | no Loop | 0.10 s | 900 |
+    |---|---|---|---|---|---|---|---|---|
+    | tract | 0.23 | yes | 0 | 0 | no Loop | 0.1 s | 9 | 8 |
     """
     head, *body = (
         "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
@@ -55,21 +58,26 @@ def row(runtime, requests, report):
         report: what `runtimes.run` returned.
     """
     if "reason" in report:
-        return Row((runtime.name, "-", report["reason"], *"----"))
+        return Row((runtime.name, "-", report["reason"], *"------"))
     results = [report["results"].get(str(i), {"error": "no answer"}) for i in range(len(requests))]
     pairs, known = _sort_out(runtime, zip(requests, results, strict=True))
     within = [pair for pair in pairs if pair[0].narrow or not runtime.narrow]
     z = _identical(pairs, within)
     gaps = {name: _gap(name, within) for name in LIMITS}
+    share = _share(within)
     problems = [*_differences(within), *_excesses(gaps), *_errors(within)[:1]]
+    if share is not None and share > SHARE:
+        problems.append(f"{share:.2g} of x is drawn otherwise, more than {SHARE:g}")
     cells = (
         runtime.name,
         report["version"],
         z,
         _difference(gaps["x_hat"]),
+        known.pop(GENERATOR, None) or _difference(share),
         known.pop(SCORER, None) or _difference(gaps["log_likelihood"]),
         _load(report["load_seconds"]),
-        _speed(pairs),
+        _speed(pairs, SAMPLER),
+        _speed(pairs, GENERATOR),
     )
     notes = [report.get("note"), *(f"{words}: {graph}" for graph, words in known.items())]
     return Row(cells, (*filter(None, notes), *problems), z != "no" and not problems)
@@ -107,6 +115,17 @@ def _gap(name, pairs):
     return max((math.inf if gap is None else gap for gap in gaps), default=None)
 
 
+def _share(pairs):
+    """The share of all elements of x that are drawn otherwise; None if none was asked for."""
+    asked = [
+        (request.outputs["x"].size, result.get("x", {}).get("share", 1.0))
+        for request, result in pairs
+        if "x" in request.outputs
+    ]
+    sizes = sum(size for size, _ in asked)
+    return sum(size * share for size, share in asked) / sizes if sizes else None
+
+
 def _differences(pairs):
     other = _other(pairs)
     return [f"z differs in {len(other)} requests, such as {other[0]}"] if other else []
@@ -133,8 +152,8 @@ def _load(seconds):
     return f"{seconds[SAMPLER]:.2f} s" if SAMPLER in seconds else "-"
 
 
-def _speed(pairs):
-    timed = [(q.samples, a["seconds"]) for q, a in pairs if "seconds" in a]
+def _speed(pairs, graph):
+    timed = [(q.samples, a["seconds"]) for q, a in pairs if "seconds" in a and q.graph == graph]
     if not timed:
         return "-"
     samples, seconds = timed[0]

@@ -54,7 +54,7 @@ def program(code, **options):
 
 def report(requests, wrong=lambda request: False, **more):
     """What a runner reports that is right but where `wrong`."""
-    right, other = ({"identical": same, "difference": 0.0} for same in (True, False))
+    right, other = ({"identical": same, "difference": 0.0, "share": 0} for same in (True, False))
     results = {
         str(i): {name: other if wrong(request) else right for name in request.outputs}
         for i, request in enumerate(requests)
@@ -96,7 +96,7 @@ def test_a_runner_that_fails_is_a_row_with_its_reason(ask, monkeypatch, runtime,
     monkeypatch.setitem(runtimes.HOW, "no-such-program", "apt install it")
     requests, folder = ask()
     row = table.row(runtime, requests, runtimes.run(runtime, folder, timeout=1))
-    assert row == table.Row(("a program", "-", reason, "-", "-", "-", "-"), good=False)
+    assert row == table.Row(("a program", "-", reason, *"------"), good=False)
 
 
 def test_only_a_runtime_of_narrow_integers_may_differ_and_only_beyond_int32(ask):
@@ -108,6 +108,33 @@ def test_only_a_runtime_of_narrow_integers_may_differ_and_only_beyond_int32(ask)
     assert (row.cells[2], row.good) == (table.NARROW, True)
     assert not table.row(narrow, requests, within).good
     assert not table.row(wide, requests, beyond).good
+
+
+@pytest.mark.parametrize(
+    ("index", "narrow"), [((7, 2**31 - 1, 0), True), ((0, 2**31, 7), False), ((), True)]
+)
+def test_a_score_may_differ_only_where_an_index_is_beyond_int32(ask, index, narrow):
+    inputs = {"seed": np.array(7), "index": np.array(index, np.int64)}
+    score = expected.Request(expected.SCORER, 4, inputs, {"elbo": np.zeros(len(index))})
+    requests = [*ask()[0], score]
+    answers = report(requests)
+    answers["results"][str(len(requests) - 1)]["elbo"] = {"identical": False, "difference": 9.0}
+    row = table.row(Runtime("a runtime", (), narrow=True), requests, answers)
+    assert (score.narrow, row.good) == (narrow, not narrow)
+    assert not table.row(ONNXRUNTIME, requests, answers).good
+
+
+@pytest.mark.parametrize(("other", "good"), [(0, True), (2, True), (3, False)])
+def test_a_draw_may_differ_where_rounding_decides_and_hardly_elsewhere(ask, other, good):
+    """In 1 of 10,000 elements, all requests together."""
+    requests, _ = ask()
+    draws = [
+        expected.draw(expected.GENERATOR, 0, 0, 1, x=np.zeros((1, size))) for size in (4, 19_996)
+    ]
+    answers = report(requests := [*requests, *draws])
+    answers["results"][str(len(requests) - 2)]["x"] = {"difference": 1.0, "share": other / 4}
+    row = table.row(ONNXRUNTIME, requests, answers | {"version": "1"})
+    assert (row.cells[4], row.good) == (f"{other / 20_000:.1e}" if other else "0", good)
 
 
 def test_a_request_without_an_answer_is_not_good(ask):
@@ -132,11 +159,11 @@ def test_the_scores_are_compared_in_nats_and_a_known_defect_is_named(ask):
     def gap(difference):
         return row({"log_likelihood": {"identical": False, "difference": difference}})
 
-    assert (gap(1e-5).cells[4], gap(1e-5).good) == ("1.0e-05", True)
+    assert (gap(1e-5).cells[5], gap(1e-5).good) == ("1.0e-05", True)
     assert not gap(0.1).good
     assert not gap(None).good
     known = row({"error": "Failed analyse: Unimplemented(Loop)"})
-    assert (known.cells[4], known.good) == ("no Loop", True)
+    assert (known.cells[5], known.good) == ("no Loop", True)
     assert not row({"error": "out of memory"}).good
 
 

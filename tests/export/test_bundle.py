@@ -23,6 +23,7 @@ FILES = [
     "README.md",
     "decoder.onnx",
     "encoder.onnx",
+    "generator.onnx",
     "manifest.json",
     "sampler.onnx",
     "samples.png",
@@ -41,7 +42,7 @@ def test_holds_the_files_of_the_design(exported):
 
 def test_manifest_says_what_the_model_is(manifest):
     assert manifest["format"] == "keras-vae"
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
     assert manifest["keras_vae"] == keras_vae.__version__
     assert manifest["opset"] == 18
     assert manifest["input_shape"] == [8, 8, 1]

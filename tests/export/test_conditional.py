@@ -15,6 +15,7 @@ from export.canonical import graphs
 CLASSES = 4
 COUNT = 12
 Y = np.arange(COUNT) % CLASSES
+INDEX = 7 + np.arange(COUNT)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,7 +79,7 @@ def draw(path, label, count=COUNT, **request):
 
 
 def score(path, x, label):
-    feeds = {"x": x, "label": label, **scalars(num_samples=20, seed=-3, first=7)}
+    feeds = {"x": x, "label": label, "index": INDEX, **scalars(num_samples=20, seed=-3)}
     found = session(path)
     names = [output.name for output in found.get_outputs()]
     return dict(zip(names, found.run(names, feeds), strict=True))
@@ -96,7 +97,7 @@ def test_inputs_are_those_of_a_plain_model_and_the_label(folder):
         },
         "scorer": {
             "x": (real, ["batch", 8, 8, 1]),
-            "label": (integer, ["batch"]),
+            **dict.fromkeys(("label", "index"), (integer, ["batch"])),
             **dict.fromkeys(("num_samples", "seed"), (integer, [])),
         },
     }
@@ -125,7 +126,7 @@ def test_decoder_takes_a_label_for_each_latent(conditional, folder):
 
 def test_scorer_gives_the_scores_of_keras_given_the_labels(conditional, folder, x):
     for label in (Y, Y[::-1].copy()):
-        expected = conditional.score(x, 20, -3, 7, label=label)
+        expected = conditional.score(x, 20, -3, INDEX, label=label)
         for name, values in score(folder / "scorer.onnx", x, label).items():
             np.testing.assert_allclose(values, expected[name], rtol=1e-5, err_msg=name)
 
@@ -187,7 +188,8 @@ def test_a_variant_heeds_the_label(folder, precision, x):
 
 def test_a_variant_is_judged_given_the_labels(folder, manifest, x):
     def log_likelihood(name):
-        feeds = {"x": x, "label": Y, **scalars(num_samples=100, seed=0, first=0)}
+        examples = {"x": x, "label": Y, "index": np.arange(COUNT)}
+        feeds = {**examples, **scalars(num_samples=100, seed=0)}
         return session(folder / name).run(["log_likelihood"], feeds)[0].astype(np.float64)
 
     for precision, entry in manifest["precisions"].items():

@@ -40,6 +40,7 @@ OUTPUTS = {
     "encoder.onnx": ["z_mean", "z_log_var"],
     "decoder.onnx": ["x_params", "x_hat"],
     "sampler.onnx": ["z", "x_hat"],
+    "generator.onnx": ["z", "x"],
     "scorer.onnx": ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"],
 }
 

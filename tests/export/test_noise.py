@@ -14,29 +14,31 @@ from keras_vae import noise
 
 
 def run(outputs, **inputs):
-    """Computes a graph of int64 scalars."""
-    arguments = {name: argument(Tensor(np.int64, ())) for name in inputs}
+    """Computes a graph of int64 scalars and vectors."""
+    inputs = {name: np.array(value, np.int64) for name, value in inputs.items()}
+    arguments = {k: argument(Tensor(np.int64, (None,) * v.ndim)) for k, v in inputs.items()}
     graph = build(arguments, outputs(**arguments))
     session = onnxruntime.InferenceSession(graph.SerializeToString())
-    return session.run(None, {name: np.array(value) for name, value in inputs.items()})
+    return session.run(None, inputs)
 
 
 @pytest.mark.parametrize("seed", [0, -1, 2**32, -(2**63), 2**63 - 1])
 @pytest.mark.parametrize("latent_dim", [1, 2, 5, 8])
-@pytest.mark.parametrize(("first", "count", "num_samples"), [(0, 1, 4), (2**40, 3, 2), (9, 0, 3)])
-def test_draws_of_given_examples(seed, latent_dim, first, count, num_samples):
-    def outputs(seed, first, count, num_samples):
-        keys = export.noise.example_keys(seed, first, count)
+@pytest.mark.parametrize(
+    ("index", "num_samples"), [([0], 4), ([2**40, 7, 2**44 - 1, 2**32 - 1], 2), ([], 3)]
+)
+def test_draws_of_given_examples(seed, latent_dim, index, num_samples):
+    def outputs(seed, index, num_samples):
+        keys = export.noise.example_keys(seed, index)
         k = op.range(op.const(np.int64(0)), num_samples, op.const(np.int64(1)))
         powers = export.noise.runtime_powers(seed)
-        index = op.cast(k, to=np.int32)
-        epsilon = export.noise.draws(keys, index, latent_dim, powers)
+        epsilon = export.noise.draws(keys, op.cast(k, to=np.int32), latent_dim, powers)
         return {"low": keys[0], "high": keys[1], "epsilon": epsilon}
 
-    low, high, epsilon = run(outputs, seed=seed, first=first, count=count, num_samples=num_samples)
-    expected = noise.draws(seed, first, count, 0, num_samples, latent_dim)
+    low, high, epsilon = run(outputs, seed=seed, index=index, num_samples=num_samples)
+    expected = noise.draws(seed, index, 0, num_samples, latent_dim)
     np.testing.assert_array_equal(epsilon.view("uint32"), expected.view("uint32"))
-    keys = noise.example_keys(seed, first, count)
+    keys = noise.example_keys(seed, index)
     np.testing.assert_array_equal([low.view("uint32"), high.view("uint32")], keys)
 
 

@@ -142,7 +142,7 @@ def test_float16_halves_the_bytes_of_the_weights(parts, part):
 
 @pytest.mark.parametrize("value", [1e5, 1e-6, 0.0, np.nan])
 def test_weights_that_float16_cannot_hold_stay(parts, value):
-    decoder = quantize.float16(ruined("decoder", value)(parts)).decoder
+    decoder = quantize.float16(ruined("params", value)(parts)).decoder
     assert onnx.TensorProto.FLOAT16 not in {t.data_type for t in decoder.graph.initializer}
     assert "Cast" not in {node.op_type for node in decoder.graph.node}
 
@@ -194,8 +194,8 @@ def test_same_model_gives_the_same_graphs(parts, model, precision):
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_cost_is_the_mean_of_paired_differences(folder, manifest, held_out, precision):
     def log_likelihood(name):
-        scalars = {"num_samples": 100, "seed": 0, "first": 0}
-        feeds = {name: np.array(value, np.int64) for name, value in scalars.items()}
+        integers = {"num_samples": 100, "seed": 0, "index": np.arange(len(held_out))}
+        feeds = {name: np.array(value, np.int64) for name, value in integers.items()}
         session = onnxruntime.InferenceSession(folder / name)
         return session.run(["log_likelihood"], {"x": held_out, **feeds})[0].astype(np.float64)
 

@@ -5,15 +5,17 @@ import onnx
 import onnxruntime
 import pytest
 from onnx.reference import ReferenceEvaluator
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from export import convert, validate
 
 SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
 
 
-def feeds(x, num_samples, seed, **scalars):
-    scalars = {"num_samples": num_samples, "seed": seed, **scalars}
-    return {"x": x, **{name: np.array(value, np.int64) for name, value in scalars.items()}}
+def feeds(x, num_samples, seed, index=None):
+    index = np.arange(len(x)) if index is None else index
+    integers = {"num_samples": num_samples, "seed": seed, "index": index}
+    return {"x": x, **{name: np.array(value, np.int64) for name, value in integers.items()}}
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +33,36 @@ def session(exported):
 @pytest.mark.parametrize("seed", [0, -1, 2**31, 2**63 - 1, -(2**63)])
 @pytest.mark.parametrize(("first", "num_samples"), [(0, 1), (7, 70), (2**32 - 4, 2), (2**40, 3)])
 def test_the_scores_are_those_of_keras(session, vae, x, seed, first, num_samples):
-    scores = session.run(SCORES, feeds(x, num_samples, seed, first=first))
-    expected = vae.score(x, num_samples, seed, first)
+    index = first + np.random.default_rng(0).permutation(len(x))
+    scores = session.run(SCORES, feeds(x, num_samples, seed, index))
+    expected = vae.score(x, num_samples, seed, index)
     for name, score in zip(SCORES, scores, strict=True):
         np.testing.assert_allclose(score, expected[name], rtol=1e-5, err_msg=name)
 
 
-def test_first_is_0_where_it_is_not_given(session, x):
-    assert [value.name for value in session.get_inputs()] == ["x", "num_samples", "seed"]
-    given = session.run(SCORES, feeds(x, 5, 1, first=0))
-    np.testing.assert_array_equal(session.run(SCORES, feeds(x, 5, 1)), given)
-    assert (session.run(["elbo"], feeds(x, 5, 1, first=1))[0] != given[0]).all()
+def test_no_input_has_a_default(exported, session):
+    """An initializer of the same name would be a default here, and a constant elsewhere."""
+    inputs = {"x": ["batch", 8, 8, 1], "num_samples": [], "seed": [], "index": ["batch"]}
+    graph = onnx.load(exported / "scorer.onnx").graph
+    assert {value.name: value.shape for value in session.get_inputs()} == inputs
+    assert [value.name for value in graph.input] == list(inputs)
+    assert not {tensor.name for tensor in graph.initializer} & set(inputs)
+
+
+def test_an_example_has_its_score_whatever_stands_beside_it(session, x):
+    """And in whatever order: its noise is that of its index."""
+    index = np.array([2**33, 0, 2**44 - 1, 7, 12, 3, 9, 1, 2])
+    whole = np.array(session.run(SCORES, feeds(x, 70, 1, index)))
+    for rows in ([3], [4, 1], [8, 2, 0, 6, 4, 3, 7, 5, 1]):
+        part = session.run(SCORES, feeds(x[rows], 70, 1, index[rows]))
+        np.testing.assert_allclose(part, whole[:, rows], rtol=1e-6)
+    assert (session.run(["elbo"], feeds(x, 70, 1, index ^ 1))[0] != whole[0]).all()
+
+
+@pytest.mark.parametrize("num_samples", [0, -1, -(2**63)])
+def test_onnxruntime_itself_refuses_less_than_one_draw(session, x, num_samples):
+    with pytest.raises(InvalidArgument, match="indices element out of data bounds"):
+        session.run(SCORES, feeds(x, num_samples, 0))
 
 
 def test_exactly_num_samples_draws_count(session, vae, x):
@@ -75,7 +96,7 @@ def test_memory_does_not_grow_with_the_draws(session, x):
 def test_the_reference_evaluator_scores_the_same(exported, session, x):
     reference = ReferenceEvaluator(str(exported / "scorer.onnx"))
     request = feeds(x, 30, -5)
-    computed = reference.run(SCORES, {**request, "first": np.array(0)})
+    computed = reference.run(SCORES, request)
     np.testing.assert_allclose(computed, session.run(SCORES, request), rtol=1e-5)
 
 

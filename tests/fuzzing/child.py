@@ -74,6 +74,7 @@ def use(folder):
     z = np.zeros((2, vae.latent_dim), np.float32)
     verbs = [
         lambda: vae.sample(3, seed=1, **label),
+        lambda: vae.sample(3, seed=1, mean=False, **label),
         lambda: vae.encode(x),
         lambda: vae.decode(z, **label),
         lambda: vae.score(x, num_samples=2, **label),

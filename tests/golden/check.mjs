@@ -3,7 +3,7 @@
 // ends with status 1.
 
 import { readFileSync } from "node:fs";
-import { component, noise, parseTable, uniform, words } from "../noise.mjs";
+import { component, event, noise, parseTable, uniform, words } from "../noise.mjs";
 
 const [tablePath, vectorsPath] = process.argv.slice(2);
 const table = parseTable(Uint8Array.from(readFileSync(tablePath)).buffer);
@@ -36,6 +36,9 @@ for (const { epsilon, ...at } of golden.draws ?? []) {
 }
 for (const { u, ...at } of golden.components ?? []) {
   compare("components", at, bits(component(BigInt(at.seed), BigInt(at.index), u.length)), u);
+}
+for (const { u, ...at } of golden.events ?? []) {
+  compare("events", at, bits(event(BigInt(at.seed), BigInt(at.index), 1, u.length)), u);
 }
 for (const { epsilon, ...at } of golden.latent ?? []) {
   const got = latent(BigInt(at.seed), BigInt(at.first), at.count, epsilon.length / at.count);

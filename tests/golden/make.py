@@ -48,7 +48,7 @@ def draws():
             "seed": str(seed),
             "example": str(example),
             "draw": str(draw),
-            "epsilon": hexadecimal(noise.draws(seed, example, 1, draw, 1, 3)),
+            "epsilon": hexadecimal(noise.draws(seed, [example], draw, 1, 3)),
         }
         for seed in SEEDS
         for example in (0, 1, 2**32)
@@ -69,6 +69,19 @@ def components():
     ]
 
 
+def events():
+    """One entry for each seed and index: the first five numbers that x is drawn by."""
+    return [
+        {
+            "seed": str(seed),
+            "index": str(index),
+            "u": hexadecimal(noise.event(seed, index, 1, (5,))),
+        }
+        for seed in SEEDS
+        for index in INDICES
+    ]
+
+
 def lines(entries):
     """JSON, one entry a line, so that a change is seen."""
     return ",\n".join(json.dumps(entry) for entry in entries)
@@ -79,6 +92,7 @@ if __name__ == "__main__":
     chosen = {str(i): hexadecimal(table[i])[0] for i in CHOSEN}
     text = (
         f'{{"table": {json.dumps(chosen)},\n"vectors": [\n{lines(vectors())}\n],\n'
-        f'"draws": [\n{lines(draws())}\n],\n"components": [\n{lines(components())}\n]}}\n'
+        f'"draws": [\n{lines(draws())}\n],\n"components": [\n{lines(components())}\n],\n'
+        f'"events": [\n{lines(events())}\n]}}\n'
     )
     Path(__file__).with_name("noise.json").write_text(text)

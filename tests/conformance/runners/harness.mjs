@@ -3,6 +3,7 @@
 
 const ARRAYS = { float32: Float32Array, int64: BigInt64Array };
 const BUDGET = 1000; // milliseconds of timing, and at least three runs
+const ROUNDING = 1e-4; // what differs by more is another value
 
 /**
  * @param ort the module, onnxruntime-node or onnxruntime-web
@@ -60,15 +61,18 @@ async function medianSeconds(run) {
 
 function compare(computed, expected) {
   if (computed.type !== expected.type || String(computed.dims) !== String(expected.dims)) {
-    return { identical: false, difference: null };
+    return { identical: false, difference: null, share: 1 };
   }
   const [a, b] = [bytes(computed.data), bytes(expected.data)];
-  let difference = 0;
-  for (let i = 0; i < expected.data.length; i++) {
+  let difference = 0, other = 0;
+  const size = expected.data.length;
+  for (let i = 0; i < size; i++) {
     const gap = Math.abs(computed.data[i] - expected.data[i]);
     if (!(gap <= difference)) difference = gap; // NaN too, which JSON writes as null
+    if (!(gap <= ROUNDING)) other++;
   }
-  return { identical: a.every((byte, i) => byte === b[i]), difference };
+  const share = other / Math.max(1, size);
+  return { identical: a.every((byte, i) => byte === b[i]), difference, share };
 }
 
 function bytes(array) {

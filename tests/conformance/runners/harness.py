@@ -1,8 +1,9 @@
 """What the Python runners share: read the requests, run them, print one line of JSON.
 
 The requests are described in `expected.py`. The line holds `version`, `note`, `load_seconds` by
-graph, and `results` by request: `seconds` for one to be timed, else `identical` and `difference`
-by output, or `error`, or `skipped`.
+graph, and `results` by request: `seconds` for one to be timed, else by output `identical`,
+`difference`, the largest, and `share`, of the elements that differ by more than `ROUNDING`; or
+`error`, or `skipped`.
 """
 
 import csv
@@ -16,6 +17,7 @@ import numpy as np
 
 BUDGET = 1.0  # seconds of timing, and at least three runs
 LONGEST = 300  # characters of an error
+ROUNDING = 1e-4  # what differs by more is another value
 
 
 def main(version, load, errors, most=None, note=""):
@@ -86,7 +88,11 @@ def _compare(computed, expected):
     """Bytes and largest difference; the difference is null where there is none to compute."""
     computed = np.asarray(computed)
     if (computed.dtype, computed.shape) != (expected.dtype, expected.shape):
-        return {"identical": False, "difference": None}
-    gap = float(np.abs(computed.astype(np.float64) - expected).max(initial=0))
-    identical = computed.tobytes() == expected.tobytes()
-    return {"identical": identical, "difference": gap if np.isfinite(gap) else None}
+        return {"identical": False, "difference": None, "share": 1.0}
+    gaps = np.abs(computed.astype(np.float64) - expected)
+    gap, other = float(gaps.max(initial=0)), np.count_nonzero(~(gaps <= ROUNDING))
+    return {
+        "identical": computed.tobytes() == expected.tobytes(),
+        "difference": gap if np.isfinite(gap) else None,
+        "share": other / max(1, gaps.size),
+    }

@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 using Arrays = std::map<std::string, ov::Tensor>;
 
 constexpr double BUDGET = 1.0;  // seconds of timing, and at least three runs
+constexpr double ROUNDING = 1e-4;  // what differs by more is another value
 
 struct Request {
     std::string number, graph;
@@ -64,17 +65,20 @@ std::string compared(const ov::Tensor& computed, const ov::Tensor& expected) {
     std::ostringstream json;
     if (computed.get_element_type() != expected.get_element_type() ||
         computed.get_shape() != expected.get_shape())
-        return R"({"identical": false, "difference": null})";
+        return R"({"identical": false, "difference": null, "share": 1})";
     const size_t size = expected.get_size();
     double gap = 0;
+    size_t other = 0;
     for (size_t i = 0; i < size; i++) {
         const double step = std::abs(double(computed.data<const float>()[i]) -
                                      double(expected.data<const float>()[i]));
         if (!(step <= gap)) gap = step;  // NaN too
+        if (!(step <= ROUNDING)) other++;
     }
     const bool identical =
         !size || !std::memcmp(computed.data(), expected.data(), expected.get_byte_size());
-    json << R"({"identical": )" << (identical ? "true" : "false") << R"(, "difference": )";
+    json << R"({"identical": )" << (identical ? "true" : "false") << R"(, "share": )"
+         << double(other) / std::max<size_t>(1, size) << R"(, "difference": )";
     std::isfinite(gap) ? json << gap << '}' : json << "null}";
     return json.str();
 }

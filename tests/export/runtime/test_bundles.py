@@ -45,7 +45,7 @@ def test_changed_or_truncated_file_is_refused(bundle):
     [
         (b"", b"not ONNX at all", r"sampler\.onnx cannot be loaded: .*"),
         (runtime.METADATA.encode(), b"other_vae", "holds the key b'other_vae', which the export"),
-        (b'"format_version": 1', b'"format_version": 2', r"sampler\.onnx has format version 2, an"),
+        (b'"format_version": 2', b'"format_version": 1', r"sampler\.onnx has format version 1, an"),
     ],
 )
 def test_foreign_onnx_file_is_refused(bundle, old, new, message):
@@ -58,7 +58,7 @@ def test_foreign_onnx_file_is_refused(bundle, old, new, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "has format version 2, and this program reads version 1"),
+        ({"format_version": 1}, "has format version 1, and this program reads version 2"),
         ({"format": "other"}, "does not describe a keras-vae bundle"),
         ({"files": None}, "files is missing"),
     ],
@@ -79,9 +79,9 @@ TEXTS = {
     "deep": '{"a":' * 100_000 + "1" + "}" * 100_000,
     "deep lists": "[" * 100_000 + "]" * 100_000,
     "twice": '{"format": "other", "format": "keras-vae", "format_version": 1}',
-    "no number": '{"format": "keras-vae", "format_version": 1, "a": NaN}',
-    "beyond float64": '{"format": "keras-vae", "format_version": 1, "a": 1e999}',
-    "many digits": '{"format": "keras-vae", "format_version": 1, "a": %s}' % ("1" * 5000),
+    "no number": '{"format": "keras-vae", "format_version": 2, "a": NaN}',
+    "beyond float64": '{"format": "keras-vae", "format_version": 2, "a": 1e999}',
+    "many digits": '{"format": "keras-vae", "format_version": 2, "a": %s}' % ("1" * 5000),
     "no version": '{"format": "keras-vae", "format_version": null}',
 }
 
