@@ -72,15 +72,31 @@ def _meaning(manifest):
     return (
         f"`x_hat` is the mean of p(x|z). {draws}Sample i of a seed is always the same one: drawn "
         "alone (`first` i, `count` 1), in a batch, or by another runtime.\n\n"
-        "`encoder.onnx` takes `x`, scaled as the training data was, and gives `z_mean` and "
+        f"`encoder.onnx` takes `x` {_unit(manifest)} and gives `z_mean` and "
         "`z_log_var` of q(z|x). `scorer.onnx` gives the evidence lower bound and the estimated "
         "log-likelihood of each example, in nats, from `num_samples` draws of z, 1 or more. "
         "`index` says which noise an example gets: 0, 1, 2, … for a whole data set. The same index "
         "gives the same score again, whatever stands beside the example, and one index for all "
         "makes the score a function of `x` alone, for ranking examples.\n\n"
-        f"x must be {manifest['likelihood']['support']}. For other values the scores are minus "
-        "infinity, or, of a model of any numbers, very low: pixels from 0 to 255 given to a model "
-        "of 0 to 1 are no error."
+        f"{_support(manifest['likelihood']['support'])}"
+    )
+
+
+def _support(support):
+    if support == "any finite number":
+        return (
+            "x may hold any finite number, so data in another unit, as pixels from 0 to 255 given "
+            "to a model of 0 to 1, are no error: they score very low."
+        )
+    return f"x must be {support}; elsewhere the scores are minus infinity."
+
+
+def _unit(manifest):
+    if "preprocessing" not in manifest:
+        return "(float32), scaled as the training data was,"
+    return (
+        "(float32) in its own unit, as `x_hat` and nats are, because the scaling of the training "
+        "stands in the graphs,"
     )
 
 

@@ -17,6 +17,7 @@ def about(vae, metrics):
         vae: the `keras_vae.VAE`, computing in float32.
         metrics: what is known of the model; see `bundle.write`.
     """
+    of_y = getattr(vae.likelihood, "likelihood", vae.likelihood)
     about = {
         "format": runtime.FORMAT,
         "format_version": runtime.FORMAT_VERSION,
@@ -25,7 +26,8 @@ def about(vae, metrics):
         "input_shape": list(vae.input_shape),
         "latent_dim": vae.latent_dim,
         **({} if vae.num_classes is None else {"num_classes": vae.num_classes}),
-        "likelihood": {**_describe(vae.likelihood), "support": vae.likelihood.support},
+        "likelihood": {**_describe(of_y), "support": vae.likelihood.support},
+        **({} if of_y is vae.likelihood else {"preprocessing": _map(vae.likelihood)}),
         "prior": _describe(vae.prior),
         "known_answer": _known_answer(vae),
     }
@@ -45,6 +47,11 @@ def _known_answer(vae, seed=-1, first=2**31 - 3, count=2):
         "z": z.tolist(),
         "tolerance": 0.0 if exact else 1e-5 * max(1.0, float(np.abs(z).max())),
     }
+
+
+def _map(transformed):
+    """The preprocessing that the graphs hold, (x - location) / scale."""
+    return {"location": transformed.location.tolist(), "scale": transformed.scale.tolist()}
 
 
 def _describe(layer):

@@ -189,12 +189,15 @@ def _check_generator(vae, folder, tolerance, ending=".onnx"):
 
 
 def elsewhere(drawn, expected, tolerance):
-    """Which elements of x differ from those expected by more than rounding.
+    """Which elements of x differ from those expected by more than rounding, `(B, *event)`.
+
+    That is relative to the largest value that the same element has in the batch.
 
     A draw decides between values, such as two counts, by comparing. Where the two sides are within
     rounding, another runtime may decide otherwise: for the digits for one element in 10^6.
     """
-    return ~(np.abs(drawn - expected) <= tolerance * np.maximum(1, np.abs(expected)))
+    largest = np.abs(expected).max(axis=0, initial=1.0)
+    return ~(np.abs(drawn - expected) <= tolerance * largest)
 
 
 def _draw(vae, z, u, labels):

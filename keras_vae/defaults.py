@@ -10,6 +10,9 @@ GREY, COLOUR = 2_500_000, 350_000
 """Pixels that two shared cores train on in a second, on TensorFlow: `conv` on pictures in one
 channel (64 of 28×28 in 21 ms), `resnet` on colour with the mixture (32 of 32×32 in 86 ms)."""
 
+OF_ANY_NUMBERS = ("normal", "heteroscedastic_normal")
+"""The likelihoods of data that may be standardized."""
+
 SMALL = 16 * 16
 """Pictures in one channel of no more pixels are learned as vectors are."""
 
@@ -42,18 +45,20 @@ def in_levels(x):
     return bool((abs(level - level.round()) < 1e-3).all() and x.min() >= 0 and x.max() <= 1)
 
 
-def settings_for(shape, count, kind):
+def settings_for(shape, count, kind, likelihood=None):
     """The settings of `train` that depend on the data, such that it is done in ten minutes.
 
     Vectors, and small pictures in one channel, are learned in seconds by an `mlp`. Larger ones in
     one channel get a `conv`; colour gets a `resnet`, a flow as its prior, and if its numbers are
-    levels the mixture of discretized logistics. The learning rate for pictures falls to 0, and the
+    levels the mixture of discretized logistics. Vectors of real numbers are standardized, because
+    their columns may have different units. The learning rate for pictures falls to 0, and the
     number of epochs is what there is time for on two cores.
 
     Args:
         shape: of one example: `(D,)` or `(H, W, C)`.
         count: how many there are to train on.
         kind: as `kind_of` says; `"binary"` also for what is drawn binary in training.
+        likelihood: its name, where it was said.
 
     Returns:
         A dict with the names of the settings.
@@ -70,7 +75,10 @@ def settings_for(shape, count, kind):
         "prior": "standard_normal",
         "learning_rate": 1e-3,
         "schedule": "constant",
+        "preprocessing": "none",
     }
+    if len(shape) == 1 and kind == "real" and likelihood in (None, *OF_ANY_NUMBERS):
+        usual["preprocessing"] = "standardize"
     pixels, channels = math.prod(shape[:-1]), shape[-1]
     if len(shape) < 3 or (channels == 1 and pixels <= SMALL):
         return {**usual, "architecture": "mlp", "latent_dim": 8, "epochs": 100, "batch_size": 64}

@@ -38,6 +38,13 @@ class Settings:
         None, "draw binary images: anew each time one is seen, or once", ("dynamic", "static")
     )
     conditional: bool = option(False, "give the decoder the labels of the data")
+    preprocessing: str | None = option(
+        None,
+        "of the data, in the model and all that is exported: standardize gives each column mean 0 "
+        "and variance 1",
+        ("none", "standardize"),
+        shown=BY_DATA,
+    )
     architecture: str | None = option(None, listed(names.ARCHITECTURES), shown=BY_DATA)
     hidden: tuple[int, ...] | None = option(
         None, "units of the hidden layers of mlp", metavar="N", shown="200 200"

@@ -24,8 +24,24 @@ def test_the_digits_stay_as_quick_as_they_are(likelihood):
         "batch_size": 64,
         "learning_rate": 1e-3,
         "schedule": "constant",
+        "preprocessing": "none",
     }
     assert defaults.settings_for((64,), 1437, kind)["architecture"] == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "likelihood", "chosen"),
+    [
+        ((3,), "real", None, "standardize"),
+        ((3,), "real", "normal", "standardize"),
+        ((3,), "real", "negative_binomial", "none"),
+        ((3,), "binary", None, "none"),
+        ((3,), "levels", None, "none"),
+        ((32, 32, 3), "real", None, "none"),
+    ],
+)
+def test_vectors_of_any_numbers_are_standardized(shape, kind, likelihood, chosen):
+    assert defaults.settings_for(shape, 1000, kind, likelihood)["preprocessing"] == chosen
 
 
 @pytest.mark.parametrize("kind", ["binary", "levels", "real"])

@@ -65,7 +65,7 @@ def _writer(out):
 
 def _write_picture(vae, out, count, *draw):
     pictures.check_picture((count, *vae.input_shape))
-    pictures.write(vae.sample(count, *draw), out)
+    pictures.write(vae.as_seen(vae.sample(count, *draw)), out)
 
 
 def _write_array(vae, out, count, seed, temperature, first, label, mean):

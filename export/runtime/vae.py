@@ -109,7 +109,7 @@ class OnnxVAE:
         """Returns z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
 
         Args:
-            x: examples, (B, *input_shape), scaled as the training data was.
+            x: examples, (B, *input_shape), as the training data were, in their unit.
 
         Raises:
             ValueError: `x` has another shape, holds no numbers, or a NaN.
@@ -138,7 +138,7 @@ class OnnxVAE:
         beside an example.
 
         Args:
-            x: examples, (B, *input_shape), scaled as the training data was.
+            x: examples, (B, *input_shape), as the training data were, in their unit.
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
             index: of each example, (B,), whole numbers below 2**44: its noise is that of its index.
@@ -169,9 +169,21 @@ class OnnxVAE:
         if outside.any():
             raise ValueError(
                 f"x[{outside.argmax()}] holds values without density: this model is for "
-                f"{self.manifest['likelihood']['support']}, prepared as the training data was"
+                f"{self.manifest['likelihood']['support']}"
             )
         return scores
+
+    def as_seen(self, x):
+        """x as the model sees it after its preprocessing, such as pixels from 0 to 1.
+
+        Args:
+            x: in its own unit, (B, *input_shape); the graphs take and give it so.
+        """
+        told = self.manifest.get("preprocessing")
+        if told is None:
+            return x
+        location, scale = (np.array(told[name], np.float32) for name in ("location", "scale"))
+        return (x - location) / scale
 
     @cached_property
     def chunk(self):

@@ -18,7 +18,7 @@ def sample(*, run, count, seed, temperature, first, label, draw, out):
         vae, request = runs.find(run).open(), (count, seed, temperature, first)
         x = vae.sample(*request, label=label, mean=not draw)
         if out.suffix == ".png":
-            plotting.save(plotting.images(x), path)
+            plotting.save(plotting.images(plotting.as_seen(vae, x)), path)
         else:
             np.save(path, x)
     print(f"wrote {out}")

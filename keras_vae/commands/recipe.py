@@ -47,7 +47,7 @@ def resolved(settings, dataset):
     data, data_dir = settings.data, settings.data_dir
     kind = "binary" if settings.binarize else kind_of(dataset.x_train)
     count = len(dataset.x_train) - held_out(settings, len(dataset.x_train))
-    chosen = settings_for(dataset.input_shape, count, kind)
+    chosen = settings_for(dataset.input_shape, count, kind, settings.likelihood)
     chosen |= {
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
@@ -151,8 +151,8 @@ def parts(settings):
     )
 
 
-def model(settings, dataset):
-    """The VAE, not compiled."""
+def model(settings, dataset, x):
+    """The VAE, not compiled, for training on `x`."""
     options = {"posterior": settings.posterior, **options_of(settings)}
     if settings.conditional:
         options["num_classes"] = 1 + int(dataset.y_train.max())
@@ -163,8 +163,16 @@ def model(settings, dataset):
         *parts(settings),
         settings.seed,
         augment="binarize" if settings.binarize == "dynamic" else None,
+        preprocessing=standardizing(x) if settings.preprocessing == "standardize" else None,
         **options,
     )
+
+
+def standardizing(x):
+    """A layer that gives each column of `x` mean 0 and variance 1; constant ones stay as wide."""
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = (f(x, axis=axes, dtype="float64") for f in (np.mean, np.var))
+    return keras.layers.Normalization(mean=mean, variance=np.where(variance > 0, variance, 1.0))
 
 
 def options_of(settings):

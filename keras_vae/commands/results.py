@@ -52,6 +52,7 @@ def write_files(vae, history, test, out):
         writer.writerows(zip(*history.values(), strict=True))
     shown = test.first(min(32, len(test.x)))
     x_hat = vae.reconstruct(shown.x, label=shown.label)
-    plotting.save(plotting.reconstructions(shown.x, x_hat), out / "reconstructions.png")
+    pair = (plotting.as_seen(vae, x) for x in (shown.x, x_hat))
+    plotting.save(plotting.reconstructions(*pair), out / "reconstructions.png")
     plotting.save(plotting.training_curves(history), out / "training_curves.png")
     plotting.save(plotting.images(plotting.gallery(vae)), out / "samples.png")

@@ -112,7 +112,7 @@ def made(settings):
     settings = recipe.resolved(settings, dataset)
     recipe.check(settings)
     data = recipe.split(settings, dataset)
-    vae = recipe.model(settings, dataset)
+    vae = recipe.model(settings, dataset, data.x)
     vae.compile(optimizer=recipe.optimizer(settings, len(data.x)))
     with backend.memory_errors("the weights, three times for Adam, do not fit into memory"):
         vae.optimizer.build(vae.trainable_variables)

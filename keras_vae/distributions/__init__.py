@@ -13,6 +13,7 @@ from keras_vae.distributions.full_normal import FullNormal
 from keras_vae.distributions.mixtures import MixtureOfNormals, VampPrior
 from keras_vae.distributions.normal import Normal
 from keras_vae.distributions.standard_normal import StandardNormal
+from keras_vae.distributions.transformed import Transformed
 
 __all__ = [
     "Bernoulli",
@@ -31,5 +32,6 @@ __all__ = [
     "Poisson",
     "Prior",
     "StandardNormal",
+    "Transformed",
     "VampPrior",
 ]

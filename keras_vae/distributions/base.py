@@ -122,9 +122,9 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         x = np.asarray(x)
         rows = max(1, AT_ONCE // max(1, math.prod(x.shape[1:])))
         for start in range(0, len(x), rows):
-            outside = self._outside(_finite(x[start : start + rows], x))
+            outside = self._outside(finite(x[start : start + rows], x))
             if outside.any():
-                raise self._refusal_of(_finite(x))
+                raise self._refusal_of(finite(x))
 
     def _outside(self, x):
         return ~ops.convert_to_numpy(self.in_support(ops.convert_to_tensor(x)))
@@ -142,7 +142,7 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         Whether they are finite; their support is seen in the step where it is no matter of one
         entry.
         """
-        _finite(x)
+        finite(x)
 
     def refusal(self, found, unscaled=False):
         """The error about data outside the support, of which `found` says where.
@@ -262,7 +262,7 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
         return Interpolated(self, ops.copy(weight))  # of a variable: chunks take tensors alone
 
 
-def _finite(part, x=None):
+def finite(part, x=None):
     """`part` of x, or all of it, in floating-point numbers; a `ValueError` if one is not finite."""
     part = np.asarray(part)
     part = part.astype("float32") if part.dtype.kind in "iub" else part

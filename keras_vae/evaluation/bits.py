@@ -42,7 +42,7 @@ def likelihood_of(vae):
     16
     """
     if hasattr(vae, "likelihood"):
-        return vae.likelihood
+        return getattr(vae.likelihood, "likelihood", vae.likelihood)  # of a `Transformed` its own
     try:
         described = vae.manifest["likelihood"]
         kind = {k.__name__: k for k in LIKELIHOODS.values()}.get(described["class_name"])

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae import backend
+from keras_vae.distributions.transformed import Transformed
 from keras_vae.layers import Seeded
 from keras_vae.lookup import lookup, named
 from keras_vae.models.arrays import checked_finite
@@ -81,6 +82,17 @@ def get(augment, seed=None):
     return lookup("augment", augment, AUGMENTS, keras.layers.Layer)
 
 
+def augmented(augment, likelihood, x):
+    """x as `augment` makes it, which sees it after the preprocessing, if there is any."""
+    if not _maps(likelihood):
+        return augment(x, training=True)
+    return likelihood.inverse(augment(likelihood.forward(x), training=True))
+
+
+def _maps(likelihood):
+    return isinstance(likelihood, Transformed)
+
+
 def check(augment, likelihood, x):
     """Raises `ValueError` unless `likelihood` has a density for what `augment` makes of `x`.
 
@@ -89,9 +101,9 @@ def check(augment, likelihood, x):
     """
     x = checked_finite("x", x, x.shape[1:])
     if isinstance(augment, Binarize):
-        augment.check(x)
+        augment.check(ops.convert_to_numpy(likelihood.forward(x)) if _maps(likelihood) else x)
         return
-    some = ops.convert_to_numpy(augment(ops.convert_to_tensor(x[:ROWS]), training=True))
+    some = ops.convert_to_numpy(augmented(augment, likelihood, ops.convert_to_tensor(x[:ROWS])))
     if some.shape[1:] != x.shape[1:]:
         raise ValueError(
             f"augment must leave the shape of an example as it is, {x.shape[1:]}, but "

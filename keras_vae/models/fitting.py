@@ -10,6 +10,7 @@ from keras import ops
 from keras_vae import backend
 from keras_vae.backend.batches import Checked
 from keras_vae.models import inputs
+from keras_vae.models.augment import augmented
 from keras_vae.models.costs import MEANS
 from keras_vae.models.guards import Guard, number
 from keras_vae.models.loop import Loop
@@ -167,7 +168,10 @@ class Fitting(backend.Step):
         if self.augment is None:
             return data
         x, *others = self.batch_of(data)
-        batch = (ops.cast(self.augment(x, training=True), self.variable_dtype), *others)
+        batch = (
+            ops.cast(augmented(self.augment, self.likelihood, x), self.variable_dtype),
+            *others,
+        )
         return Checked(batch) if isinstance(data, Checked) else batch
 
     def noise_for(self, data):

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_vae import backend
 from keras_vae.distributions.base import SupportError
+from keras_vae.distributions.transformed import Transformed
 from keras_vae.models import augment as augments
 from keras_vae.models.arrays import (
     as_array,
@@ -182,8 +183,9 @@ def _check_values(likelihood, x):
 
 def _warn_of_pixels(likelihood, x):
     """Warns where a density is given what looks like 8-bit pixels: its loss would be millions."""
-    density = keras.ops.convert_to_numpy(likelihood.in_support(np.array([0.5, 255.0]))).all()
-    if not isinstance(x, np.ndarray) or not density:
+    if isinstance(likelihood, Transformed) or not isinstance(x, np.ndarray):
+        return
+    if not keras.ops.convert_to_numpy(likelihood.in_support(np.array([0.5, 255.0]))).all():
         return
     some = x[:256]
     image = x.ndim > 2 or x.dtype == "uint8"

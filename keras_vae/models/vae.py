@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vae import architectures, backend, objectives
 from keras_vae.distributions import full_normal, likelihoods, priors
+from keras_vae.distributions.transformed import Transformed
 from keras_vae.layers import Sampling, clip_z_log_var
 from keras_vae.models import augment as augments
 from keras_vae.models.chunks import in_chunks
@@ -58,6 +59,11 @@ class VAE(Fitting, Inference, keras.Model):
         augment: what is done to x in training alone, anew in each step: a random layer of Keras,
             such as `keras.layers.RandomFlip`, or `"binarize"`, a `Binarize`. It
             leaves the shape as it is. Validation, `evaluate` and all else see x as it is given.
+        preprocessing: an invertible map from x, in its own unit, to what encoder, decoder and
+            `likelihood` are for: a `keras.layers.Rescaling` or `Normalization`, or a list of them,
+            adapted to the training data. It becomes part of the model, as `likelihood`, a
+            `distributions.Transformed`, and of all that is exported: x is in its own unit
+            everywhere, and so are densities.
 
     Call arguments:
         inputs: x, `(B, *input_shape)`; of a conditional model `[x, label]`.
@@ -92,12 +98,16 @@ class VAE(Fitting, Inference, keras.Model):
         objective=None,
         seed=None,
         augment=None,
+        preprocessing=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_dtype(self.dtype_policy)
         self.encoder, self.decoder = encoder, decoder
-        self.likelihood = likelihoods.get(likelihood)
+        likelihood = likelihoods.get(likelihood)
+        if preprocessing is not None:
+            likelihood = Transformed.of(likelihood, preprocessing, self.input_shape)
+        self.likelihood = likelihood
         self.prior = priors.get(prior)
         self.objective = objective
         self.seed = checked_seed(seed)
@@ -130,6 +140,7 @@ class VAE(Fitting, Inference, keras.Model):
         objective=None,
         seed=None,
         augment=None,
+        preprocessing=None,
         **options,
     ):
         """A VAE with an encoder and a decoder made for it.
@@ -141,7 +152,7 @@ class VAE(Fitting, Inference, keras.Model):
             latent_dim: size of z.
             likelihood, prior, objective: names or objects.
             seed: integer seed of the initial weights and of the noise.
-            augment: as for the class.
+            augment, preprocessing: as for the class.
             **options: for the architecture: `hidden=(200, 200)`, `posterior="full_normal"`, or
                 `num_classes=10` for a decoder that is given a label: `fit(x, y)`,
                 `sample(64, label=7)`.
@@ -154,7 +165,8 @@ class VAE(Fitting, Inference, keras.Model):
         with backend.memory_errors("the weights do not fit into memory"):
             encoder, decoder = make(*size, checked_seed(seed), **options)
             architectures.heads.begin(decoder, likelihood.start(shape[-1]))
-        return cls(encoder, decoder, likelihood, prior, objective, seed, augment)
+        parts = encoder, decoder, likelihood, prior, objective, seed, augment, preprocessing
+        return cls(*parts)
 
     @property
     def input_shape(self):

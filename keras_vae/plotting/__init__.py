@@ -1,6 +1,7 @@
 """Pictures of a VAE.
 
-Every function but `gallery` and `save` returns a `matplotlib.figure.Figure` and keeps no state.
+Every function but `as_seen`, `gallery` and `save` returns a `matplotlib.figure.Figure` and keeps no
+state.
 
 Images are grey, or RGB for three channels. Their values are clipped to [0, 1]; pixels of uint8 are
 divided by 255 first. Vectors are folded into the rectangle closest to a square and drawn as a heat
@@ -10,6 +11,7 @@ map.
 from keras_vae.files import atomic_write
 from keras_vae.plotting.curves import convergence, kl_per_dimension, training_curves
 from keras_vae.plotting.pictures import (
+    as_seen,
     gallery,
     images,
     latent_traversal,
@@ -18,6 +20,7 @@ from keras_vae.plotting.pictures import (
 )
 
 __all__ = [
+    "as_seen",
     "convergence",
     "gallery",
     "images",

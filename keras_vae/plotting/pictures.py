@@ -1,10 +1,10 @@
 """Pictures of examples: samples, reconstructions, what z does."""
 
-import functools
 import math
 from statistics import NormalDist
 
 import numpy as np
+from keras import ops
 
 from keras_vae.plotting.tiles import examples, grid_figure, label_columns, label_rows
 
@@ -32,7 +32,7 @@ def images(x, columns=8):
 
 
 def gallery(vae):
-    """Samples that show a model: 64, or 8 of each label, `(n, *input_shape)`.
+    """Samples that show a model: 64, or 8 of each label, `(n, *input_shape)`, `as_seen`.
 
     Args:
         vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`. If it has more than 16 labels, the
@@ -45,9 +45,22 @@ def gallery(vae):
     (64, 8, 8, 1)
     """
     if vae.num_classes is None:
-        return vae.sample(64)
+        return as_seen(vae, vae.sample(64))
     labels = range(min(16, vae.num_classes))
-    return np.concatenate([vae.sample(8, label=label) for label in labels])
+    return as_seen(vae, np.concatenate([vae.sample(8, label=label) for label in labels]))
+
+
+def as_seen(vae, x):
+    """x as the model sees it after its preprocessing, such as pixels from 0 to 1.
+
+    Args:
+        vae: a `keras_vae.VAE`, an `export.runtime.OnnxVAE`, or what decodes as they do.
+        x: in its own unit, `(n, *input_shape)`.
+    """
+    if hasattr(vae, "as_seen"):
+        return vae.as_seen(x)
+    forward = getattr(getattr(vae, "likelihood", None), "forward", None)
+    return x if forward is None else ops.convert_to_numpy(forward(x))
 
 
 def reconstructions(x, x_hat, columns=8):
@@ -132,7 +145,8 @@ def manifold(vae, size=20, label=None):
 
 
 def _decoder(vae, label):
-    return vae.decode if label is None else functools.partial(vae.decode, label=label)
+    given = {} if label is None else {"label": label}
+    return lambda z: as_seen(vae, vae.decode(z, **given))
 
 
 def _liveliest(decode, start):
