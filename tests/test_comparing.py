@@ -10,7 +10,7 @@ import scipy.stats
 
 from keras_vae import VAE, datasets, evaluation
 from keras_vae.cli import main
-from keras_vae.commands import comparing, runs
+from keras_vae.commands import runs
 from keras_vae.evaluation import estimate, paired_difference
 from keras_vae.evaluation.paired import verdict
 
@@ -148,7 +148,7 @@ def test_without_settings_those_of_the_data_are_compared(tmp_path, text):
     folder = runs.Run(save(small(), tmp_path / "run", SETTINGS._replace(data_dir="/home/me")))
     if text is not None:
         (folder.path / "run.json").write_text(text)
-    assert comparing.told(folder) == {"data": "digits", "binarize": None}
+    assert folder.told() == {"data": "digits", "binarize": None}
 
 
 def refused(arguments, words, capsys):

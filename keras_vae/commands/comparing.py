@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from keras_vae import evaluation
 from keras_vae.commands import runs
 from keras_vae.commands.testing import load_test_set
+from keras_vae.evaluation.bits import likelihood_of
 from keras_vae.evaluation.comparison import check_comparable, columns
 from keras_vae.files import atomic_write, checked
 from keras_vae.folders import output_folder
@@ -44,7 +45,7 @@ def compare(*, run, data, data_dir, num_samples, examples, seed, out):
     test = common_test_set(members, data, data_dir)
     test = test.first(min(EXAMPLES, len(test.x)) if examples is None else examples)
     protocol = {"data": test.data, "binarization": test.binarization, "split": "test"}
-    settings = [{**told(member.folder), **parts(member.model)} for member in members]
+    settings = [{**member.folder.told(), **parts(member.model)} for member in members]
     with reserved(out):
         found = evaluation.compare(models, test.x, num_samples, seed, test.label, **protocol)
         print(found, "", *lines_of(settings, run), sep="\n")
@@ -96,25 +97,14 @@ def check_same(what, told):
             )
 
 
-def told(folder):
-    """What decided a training, by name: the settings in run.json, or the few in metrics.json.
-
-    The place of the data on a machine is left out.
-    """
-    try:
-        settings = dict(json.loads(folder.record.read_bytes())["settings"])
-    except (AttributeError, OSError, ValueError, KeyError, TypeError, RecursionError):
-        settings = folder.settings()
-        settings = {} if settings is None else settings._asdict()
-    return {name: value for name, value in settings.items() if name != "data_dir"}
-
-
 def parts(model):
     """What every model tells of itself, a bundle too; settings may leave a part to its default."""
     if hasattr(model, "manifest"):
         found = {part: model.manifest.get(part, {}).get("class_name") for part in PARTS}
     else:
-        found = {part: type(getattr(model, part)).__name__ for part in PARTS}
+        found = {part: getattr(model, part) for part in PARTS}
+        found["likelihood"] = likelihood_of(model)  # in any unit
+        found = {part: type(layer).__name__ for part, layer in found.items()}
     return {name: kind for name, kind in found.items() if kind} | {"latent_dim": model.latent_dim}
 
 

@@ -93,6 +93,13 @@ class Run:
         """The `Source` of the training; None if metrics.json is missing or damaged."""
         return _settings(self._read)
 
+    def told(self):
+        """What decided the training, by name: what run.json tells, or the few of metrics.json."""
+        try:
+            return _placeless(json.loads(self.record.read_bytes())["settings"].items())
+        except (AttributeError, OSError, ValueError, KeyError, TypeError, RecursionError):
+            return _by_name(self.settings())
+
     def write_record(self, record):
         """Writes run.json, from which `train --config` repeats the training."""
         self.record.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
@@ -173,6 +180,19 @@ class Bundle:
         settings = _settings(lambda: json.loads(self.manifest.read_bytes())["metrics"])
         named = settings and settings.data in DATASETS
         return settings._replace(data_dir=None) if named else None
+
+    def told(self):
+        """What is known of how the training was done, by name."""
+        return _by_name(self.settings())
+
+
+def _by_name(source):
+    return {} if source is None else _placeless(source._asdict().items())
+
+
+def _placeless(settings):
+    """The settings without the place of the data on a machine."""
+    return {name: value for name, value in settings if name != "data_dir"}
 
 
 def _settings(read):
