@@ -122,9 +122,12 @@ def test_the_density_in_any_unit_integrates_to_one():
         (lambda x: layers.Rescaling(0.0), "must be invertible, but Rescaling has a scale of 0"),
         (lambda x: layers.Dense(3), "Rescaling or Normalization, or a list of them"),
         (lambda x: adapted(x * [1, 0, 1]), r"are constant at \[1\]"),
-        (lambda x: layers.Rescaling([1.0, 2.0]), r"must leave x of shape \(3,\)|not .*broadcast"),
+        (lambda x: layers.Rescaling([1.0, 2.0]), r"must fit one x, of shape \(3,\), .* \(2,\)"),
+        (lambda x: layers.Normalization(mean=[0.0, 1.0], variance=[1.0, 1.0]), r"must fit one x"),
+        (lambda x: [adapted(x), layers.Rescaling([1.0, 2.0])], r"must fit one x, of shape \(3,\)"),
+        (lambda x: layers.Rescaling(np.ones((4, 3)).tolist()), r"must fit one x, of shape \(3,\)"),
         (lambda x: layers.Rescaling(math.inf), "must be invertible"),
-        (lambda x: adapted(x[:, :2]), "must leave x of shape|broadcast"),
+        (lambda x: adapted(x[:, :2]), "must fit one x"),
     ],
 )
 def test_what_cannot_be_inverted_is_refused(columns, preprocessing, message):

@@ -20,13 +20,28 @@ def map_of(preprocessing, input_shape):
     location, scale = np.zeros(()), np.ones(())
     for layer in preprocessing if several else [preprocessing]:
         inner_location, inner_scale = _map_of_layer(layer, input_shape)
-        location, scale = location + scale * inner_location, scale * inner_scale
-    if np.broadcast_shapes(location.shape, scale.shape, input_shape) != tuple(input_shape):
-        raise ValueError(
-            f"preprocessing must leave x of shape {tuple(input_shape)} as it is, but it is made "
-            f"for shape {np.broadcast_shapes(location.shape, scale.shape)}"
-        )
+        try:
+            location, scale = location + scale * inner_location, scale * inner_scale
+        except ValueError as error:
+            raise _no_fit(input_shape, inner_scale.shape) from error
+    if not _fits(location, scale, input_shape):
+        raise _no_fit(input_shape, location.shape if location.ndim else scale.shape)
     return location, scale
+
+
+def _fits(location, scale, input_shape):
+    try:
+        shape = np.broadcast_shapes(location.shape, scale.shape, input_shape)
+    except ValueError:
+        return False
+    return shape == tuple(input_shape)
+
+
+def _no_fit(input_shape, shape):
+    return ValueError(
+        f"preprocessing must fit one x, of shape {tuple(input_shape)}, but its numbers have shape "
+        f"{tuple(shape)}"
+    )
 
 
 def _map_of_layer(layer, input_shape):
@@ -47,7 +62,10 @@ def _map_of_layer(layer, input_shape):
 def _statistics(layer, input_shape):
     """Mean and standard deviation of a Normalization, of the axes of one x."""
     if layer.input_mean is not None and not layer.built:
-        layer.build((None, *input_shape))
+        try:
+            layer.build((None, *input_shape))
+        except Exception as error:  # of the backend, which differ
+            raise _no_fit(input_shape, np.shape(layer.input_mean)) from error
     adapted = layer.built and (layer.input_mean is not None or not _is_new(layer))
     if not adapted:
         raise ValueError(
