@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import onnx
 
-from export import card, convert, quantize, runtime, sampler, scorer, validate, variants
+from export import card, convert, elements, quantize, runtime, sampler, scorer, validate, variants
 from export import manifest as manifests
 from keras_vae.folders import atomic_folder, output_folder
 from keras_vae.plotting import gallery
@@ -18,6 +18,7 @@ GRAPHS = {
     "sampler.onnx": sampler.sampler,
     "generator.onnx": sampler.generator,
     "scorer.onnx": scorer.scorer,
+    "elements.onnx": elements.elements,
 }
 GENERATED = {"manifest.json", "README.md", "samples.png"}
 
@@ -66,8 +67,8 @@ def write(
     >>> folder = Path(tempfile.mkdtemp()) / "bundle"
     >>> write(vae, folder)
     >>> sorted(file.name for file in folder.iterdir())
-    ['README.md', 'decoder.onnx', 'encoder.onnx', 'generator.onnx', 'manifest.json',
-     'sampler.onnx', 'samples.png', 'scorer.onnx']
+    ['README.md', 'decoder.onnx', 'elements.onnx', 'encoder.onnx', 'generator.onnx',
+     'manifest.json', 'sampler.onnx', 'samples.png', 'scorer.onnx']
     """
     _check_backend()
     path = Path(path).resolve()

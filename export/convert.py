@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import keras
 import onnx.compose
 import onnx.defs
 import tensorflow as tf
@@ -10,7 +11,7 @@ import tf2onnx
 from export.canonical import OPSET, canonical, graphs
 from export.convolution import transpose_few
 from keras_vae import noise
-from keras_vae.distributions import full_normal
+from keras_vae.distributions import Likelihood, full_normal
 
 HALF = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
 
@@ -30,6 +31,8 @@ class Parts(NamedTuple):
     """epsilon, u -> z."""
     densities: onnx.ModelProto
     """x, z_mean, z_log_var[, z_correlation], epsilon (K, B, latent_dim) -> log_px_z, log_w, kl."""
+    elements: onnx.ModelProto | None
+    """The same without log_w -> Σ over K of the terms of log_px_z; None if there are no terms."""
     num_classes: int | None = None
     """How many labels a conditional model knows."""
 
@@ -47,6 +50,11 @@ class Parts(NamedTuple):
     def noise_shape(self):
         """Shape of the uniform numbers that one x is drawn by."""
         return _event(self.draw.graph.input[1])
+
+    @property
+    def element_shape(self):
+        """Shape of the terms of one x."""
+        return _event(self.elements.graph.output[0])
 
     @property
     def decoder(self):
@@ -77,6 +85,7 @@ def parts(vae):
         draw(vae),
         prior(vae),
         densities(vae),
+        elements(vae),
         vae.num_classes,
     )
 
@@ -257,10 +266,37 @@ def densities(vae):
         found, _ = vae.densities(x, qz_x, z, label=_one_hot(vae, label))
         return {"log_px_z": found.log_px_z, "log_w": found.log_w, "kl": found.kl}
 
+    return canonical(_convert(log_densities, **_of_draws(vae)), ["log_px_z", "log_w", "kl"])
+
+
+def elements(vae):
+    """Returns the ONNX model with the inputs of `densities` -> terms: Σ over the draws, by element.
+
+    None, if the likelihood has no terms by element.
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> [output.name for output in elements(vae).graph.output]
+    ['terms']
+    """
+    if type(vae.likelihood).element_log_prob is Likelihood.element_log_prob:
+        return None
+
+    def terms(x, epsilon, label=None, **posterior):
+        z = vae.draw(full_normal.posterior(**posterior), epsilon)
+        x_params = vae.x_params(z, label=_one_hot(vae, label))
+        return {"terms": keras.ops.sum(vae.likelihood.element_log_prob(x, x_params), axis=0)}
+
+    return canonical(_convert(terms, **_of_draws(vae)), ["terms"])
+
+
+def _of_draws(vae):
+    """The shapes of x, of q(z|x), of the noise of K draws, and of a label, by name."""
     names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
     shapes = dict(zip(["x", *names], [vae.input_shape, *sizes], strict=True))
-    model = _convert(log_densities, **shapes, epsilon=(None, vae.latent_dim), **_label(vae))
-    return canonical(model, ["log_px_z", "log_w", "kl"])
+    return {**shapes, "epsilon": (None, vae.latent_dim), **_label(vae)}
 
 
 def float32(vae):

@@ -63,7 +63,7 @@ def int8(parts):
     >>> from export import convert
     >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(8, 8, 1), latent_dim=2)
     >>> sorted({node.op_type for node in int8(convert.parts(vae)).decoder.graph.node})
-    ['Cast', 'DequantizeLinear', 'MatMul', 'QuantizeLinear', 'Relu', 'Reshape']
+    ['Cast', 'DequantizeLinear', 'Identity', 'MatMul', 'QuantizeLinear', 'Relu', 'Reshape']
     """
     draws = _draws(parts)
     return float16(_each(parts, lambda model, name: _quantize(model, draws[name])))
@@ -74,8 +74,9 @@ PRECISIONS = {"float16": float16, "int8": int8}
 
 def _each(parts, function):
     """The parts, with `function` applied to those that hold layers; z stays the same to the bit."""
-    names = ("encoder", "params", "densities")
-    return parts._replace(**{name: function(getattr(parts, name), name) for name in names})
+    held = {name: getattr(parts, name) for name in ("encoder", "params", "densities", "elements")}
+    made = {name: function(model, name) for name, model in held.items() if model is not None}
+    return parts._replace(**made)
 
 
 def _halve(model, name):
@@ -106,10 +107,12 @@ def _draws(parts):
     x = _run(parts.decoder, {"z": z, **label})
     sizes = {h.name: h.type.tensor_type.shape.dim[1].dim_value for h in parts.encoder.graph.output}
     zeros = {name: np.zeros((DRAWS, n), np.float32) for name, n in sizes.items()}
+    densities = {"x": x, **zeros, "epsilon": z[None], **label}  # so z is the same in all
     return {
         "encoder": {"x": x},
         "params": {"z": z, **label},
-        "densities": {"x": x, **zeros, "epsilon": z[None], **label},  # so z is the same in all
+        "densities": densities,
+        "elements": densities,
     }
 
 

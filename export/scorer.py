@@ -38,27 +38,39 @@ def scorer(parts):
     >>> [value.name for value in scorer(convert.parts(vae)).graph.output]
     ['elbo', 'reconstruction_loss', 'kl_loss', 'log_likelihood']
     """
+    inputs, examples, num_samples = arguments(parts)
+    log_densities = inline(parts.densities)
+
+    def add(totals, draws, given):
+        return _add(totals, draws, **log_densities(**given))
+
+    totals = over_draws(parts, inputs, examples, num_samples, _nothing, add)
+    scores = _scores(*totals, op.cast(num_samples, to=np.float32))
+    return canonical(build(inputs, dict(zip(OUTPUTS, scores, strict=True))), OUTPUTS)
+
+
+def arguments(parts):
+    """The inputs of the graph by name, those that are examples, and how many draws are asked for.
+
+    A runtime that looks at the indices of Gather refuses a `num_samples` below 1.
+    """
     examples = {"x": argument(Tensor(np.float32, ("batch", *parts.input_shape)))}
     if parts.num_classes is not None:
         examples["label"] = argument(Tensor(np.int64, ("batch",)))
-    asked, seed = (argument(Tensor(np.int64, ())) for _ in range(2))
-    num_samples = _positive(asked)
+    scalars = {name: argument(Tensor(np.int64, ())) for name in ("num_samples", "seed")}
     index = argument(Tensor(np.int64, ("batch",)))
-    totals = _totals(parts, examples, num_samples, seed, index)
-    outputs = dict(zip(OUTPUTS, _scores(*totals, op.cast(num_samples, to=np.float32)), strict=True))
-    inputs = {**examples, "num_samples": asked, "seed": seed, "index": index}
-    return canonical(build(inputs, outputs), OUTPUTS)
+    return {**examples, **scalars, "index": index}, examples, _positive(scalars["num_samples"])
 
 
 def _positive(count):
-    """`count`; a runtime that looks at the indices of Gather refuses a count below 1."""
+    """`count`, by an index that is none if it is below 1."""
     one = op.const(np.int64(1))
     nothing = op.gather(op.const(np.array([0])), op.sub(one, op.min([count, one])))
     return op.add(count, nothing)
 
 
 def _scores(log_px_z, kl, greatest, weights, num_samples):
-    """The outputs, from what `_totals` returns."""
+    """The outputs, from the totals of all draws; see `_nothing`."""
     reconstruction_loss = op.neg(op.div(log_px_z, num_samples))
     kl_loss = op.div(kl, num_samples)
     elbo = op.neg(op.add(reconstruction_loss, kl_loss))
@@ -66,15 +78,28 @@ def _scores(log_px_z, kl, greatest, weights, num_samples):
     return elbo, reconstruction_loss, kl_loss, log_likelihood
 
 
-def _totals(parts, given, num_samples, seed, index):
-    """Over all draws: Σ log_px_z, Σ kl, m = max log_w, Σ exp(log_w − m), each (batch,)."""
-    batch = op.gather(op.shape(given["x"]), op.const(np.array([0])))
+def _nothing(nothing):
+    """Over no draws: Σ log_px_z, Σ kl, m = max log_w, Σ exp(log_w − m), each (batch,)."""
+    return nothing, nothing, op.add(nothing, op.const(LOWEST)), nothing
+
+
+def over_draws(parts, inputs, examples, num_samples, start, add):
+    """What comes of all draws, a few at a time.
+
+    Args:
+        parts: the converted VAE.
+        inputs, examples, num_samples: see `arguments`.
+        start: a function of zeros (batch,) to the totals of no draws, a tuple.
+        add: a function of totals, of a number of draws (float32) and of what the densities of these
+            are given, by name, to the totals with them.
+    """
+    seed, index = inputs["seed"], inputs["index"]
+    batch = op.gather(op.shape(examples["x"]), op.const(np.array([0])))
     index = op.expand(index, batch)
     batch = op.squeeze(batch)
-    examples = {**given, **inline(parts.encoder)(x=given["x"])}
+    given = {**examples, **inline(parts.encoder)(x=examples["x"])}
     keys, powers = noise.example_keys(seed, index), noise.runtime_powers(seed)
     at_once = _draws_at_once(parts.input_shape, batch, num_samples)
-    log_densities = inline(parts.densities)
 
     def body(step, go_on, *totals):
         start = op.mul(op.squeeze(step), at_once)
@@ -82,13 +107,12 @@ def _totals(parts, given, num_samples, seed, index):
         draw = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
         epsilon = noise.draws(keys, draw, parts.latent_dim, powers)  # (K, B, latent_dim)
         draws = op.cast(op.sub(end, start), to=np.float32)
-        return go_on, *_add(totals, draws, **log_densities(**examples, epsilon=epsilon))
+        return go_on, *add(totals, draws, {**given, "epsilon": epsilon})
 
     steps = op.div(op.sub(op.add(num_samples, at_once), op.const(np.int64(1))), at_once)
     nothing = op.cast(op.mul(keys[0], noise.const(0)), to=np.float32)  # (B,)
-    start = (nothing, nothing, op.add(nothing, op.const(LOWEST)), nothing)
     yes = op.const(np.array([True]))
-    return op.loop(op.reshape(steps, op.const(np.array([1]))), yes, start, body=body)
+    return op.loop(op.reshape(steps, op.const(np.array([1]))), yes, start(nothing), body=body)
 
 
 def _add(totals, draws, log_px_z, log_w, kl):

@@ -53,7 +53,8 @@ def check(vae, folder, tolerance=TOLERANCE):
     to the bit (within the tolerance if the prior computes with the noise), and the same `x_hat` as
     decoder.onnx makes of that z. generator.onnx must draw the same `z`, and the x that Keras draws
     of it, but for elements so near to a boundary between two values that rounding decides.
-    scorer.onnx must give the numbers of `keras_vae.VAE.score`.
+    scorer.onnx and elements.onnx must give the numbers of `keras_vae.VAE.score` and
+    `element_log_prob`.
 
     The difference of two arrays is max|a - b| / max(1, max|b|), with b from Keras. It is absolute
     for values within [-1, 1], such as a Bernoulli mean, and relative to the largest value beyond.
@@ -86,6 +87,9 @@ def check(vae, folder, tolerance=TOLERANCE):
     def posterior(x):
         return dict(zip(posterior_names(vae), vae.posterior(x), strict=True))
 
+    def elements(**given):
+        return {"element_log_prob": vae.element_log_prob(**given)}
+
     def likelihood(z, label=None):
         x_params = vae.x_params(z, label=vae.labels.one_hot(label))
         return {"x_params": x_params, "x_hat": vae.likelihood.mean(x_params)}
@@ -95,7 +99,8 @@ def check(vae, folder, tolerance=TOLERANCE):
         **_compare("decoder.onnx", decoder, likelihood, _latents(vae), tolerance),
         "z": _check_sampler(vae, folder, tolerance),
         **_check_generator(vae, folder, tolerance),
-        **_check_scorer(vae, folder, tolerance),
+        **_check_scores(vae, folder, tolerance, "scorer.onnx", vae.score),
+        **_check_scores(vae, folder, tolerance, "elements.onnx", elements),
     }
 
 
@@ -113,8 +118,8 @@ def check_variant(vae, folder, precision, tolerance=TOLERANCE):
     Raises:
         ValidationError: one line that says which file and output is wrong.
     """
-    for stem in ("encoder", "scorer"):
-        load(folder / f"{stem}.{precision}.onnx")
+    for path in folder.glob(f"*.{precision}.onnx"):
+        load(path)
     _check_sampler(vae, folder, tolerance, f".{precision}.onnx")
     _check_generator(vae, folder, tolerance, f".{precision}.onnx")
 
@@ -208,9 +213,11 @@ def _draw(vae, z, u, labels):
     return keras.ops.convert_to_numpy(vae.likelihood.draw(x_params, u))
 
 
-def _check_scorer(vae, folder, tolerance):
-    """The largest difference of each score from that of Keras."""
-    scorer = _session(load(folder / "scorer.onnx"))
+def _check_scores(vae, folder, tolerance, file, function):
+    """The largest difference of each score in a file from that of Keras' `function`."""
+    if not (folder / file).exists():
+        return {}
+    scorer = _session(load(folder / file))
     names = [output.name for output in scorer.get_outputs()]
     largest = dict.fromkeys(names, 0.0)
     for seed, first, num_samples, batch in SCORES:
@@ -219,12 +226,12 @@ def _check_scorer(vae, folder, tolerance):
         index = first + np.arange(batch)[::-1]  # in no order that the graph could take for granted
         example = {**_example(vae, batch), **_labels(vae, batch), "index": index}
         computed = scorer.run(names, {**example, **feeds})
-        expected = vae.score(**example, **request)
+        expected = function(**example, **request)
         for name, score in zip(names, computed, strict=True):
             gap = difference(score, expected[name])
             if not gap <= tolerance:
                 raise ValidationError(
-                    f"scorer.onnx, batch {batch}, {request}: {name} differs from Keras by "
+                    f"{file}, batch {batch}, {request}: {name} differs from Keras by "
                     f"{gap:.2g}, more than the tolerance {tolerance:g}"
                 )
             largest[name] = max(largest[name], gap)

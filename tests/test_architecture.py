@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = {
     # what a user calls
     *("from_architecture", "encode", "decode", "reconstruct", "sample", "score"),
+    "element_log_prob",
     # its parts, and what they say of it
     *("encoder", "decoder", "likelihood", "prior", "objective", "sampling", "seed", "labels"),
     "augment",

@@ -13,7 +13,7 @@ from keras import ops
 import keras_vae
 from export.runtime import OnnxVAE
 from keras_vae import cli
-from keras_vae.distributions import likelihoods
+from keras_vae.distributions import Transformed, likelihoods
 from tests.tensors import array, drawn, value_and_gradients
 
 LIKELIHOODS = sorted(likelihoods.LIKELIHOODS)
@@ -164,6 +164,26 @@ def test_samples_have_the_moments_of_the_density(name, rng):
         for values, moment in zip((x, np.square(x)), expected, strict=True):
             assert (np.abs(values.mean(0) - moment) <= 4 * values.std(0) / math.sqrt(draws)).all()
         likelihood.check(x)
+
+
+@pytest.mark.parametrize("unit", [None, (3.0, -40.0), ([1.0, 2.0, 3.0], [0.1, 1.0, 10.0])])
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_terms_by_element_sum_to_the_log_probability(name, unit, rng):
+    likelihood = likelihoods.get(name)
+    if unit:
+        likelihood = Transformed(likelihood, *unit)
+    raw = rng.normal(size=(4, 5, likelihood.num_params(3))).astype("float32")
+    x = drawn(likelihood, raw)
+    terms = array(likelihood.element_log_prob(x, np.stack([raw, 2 * raw])))
+    assert terms.shape == (2, 4, *likelihood.element_shape((5, 3)))
+    expected = array(likelihood.log_prob(x, np.stack([raw, 2 * raw])))
+    np.testing.assert_allclose(terms.sum(axis=(2, 3)), expected, rtol=1e-4, atol=1e-4)
+    changed = x.copy()
+    changed[2, 1] = np.nan
+    there = array(likelihood.element_log_prob(changed, raw))
+    assert np.isneginf(there[2, 1]).all()
+    there[2, 1] = terms[0, 2, 1]
+    np.testing.assert_allclose(there, terms[0], rtol=1e-5)
 
 
 LOGITS, TWO_HALVES = (80,), (80, 20)  # log-scales of 20; all else, 80

@@ -104,7 +104,7 @@ def test_layers_one_after_the_other_are_one_map(columns):
     for preprocessing in (given, keras.Sequential([keras.Input((3,)), *given])):
         map_ = Transformed.of(likelihoods.Normal(), preprocessing, (3,))
         y = array(third(second(first(columns))))
-        np.testing.assert_allclose(array(map_.forward(columns)), y, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(array(map_.preprocess(columns)), y, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(array(map_.inverse(y)), columns, rtol=1e-4, atol=0.1)
 
 

@@ -193,7 +193,9 @@ def test_the_record_repeats_the_training(run, tmp_path):
     first, again = (json.loads((d / "run.json").read_text()) for d in (run, tmp_path / "again"))
     assert first.pop("time").keys() == again.pop("time").keys() == {"began", "seconds"}
     assert first == again
-    assert first["command"].startswith("python -m keras_vae train --architecture mlp --hidden 16 ")
+    assert first["command"].startswith(
+        "python -m keras_vae train --preprocessing none --architecture "
+    )
     assert (run / "history.csv").read_text() == (tmp_path / "again/history.csv").read_text()
 
 

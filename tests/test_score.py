@@ -276,3 +276,22 @@ def test_the_last_index_is_sampled_and_scored_and_the_next_is_refused(vae, x):
         vae.sample(2, first=last)
     with pytest.raises(ValueError, match=r"index must be .*, got 17592186044416"):
         vae.score(x[:2], 4, index=[last, last + 1])
+
+
+@pytest.mark.parametrize("name", ["continuous_bernoulli", "normal"])
+def test_terms_by_element_are_those_of_the_reconstruction_and_of_the_index(make_vae, x, name):
+    vae = make_vae(likelihood=name)
+    index = np.arange(len(x))[::-1]
+    terms = vae.element_log_prob(x, 20, seed=5, index=index)
+    assert terms.shape == x.shape
+    expected = -vae.score(x, 20, seed=5, index=index)["reconstruction_loss"]
+    np.testing.assert_allclose(terms.sum(axis=(1, 2, 3)), expected, rtol=1e-5)
+    alone = vae.element_log_prob(x[2:3], 20, seed=5, index=[index[2]], batch_size=3)
+    np.testing.assert_allclose(alone[0], terms[2], rtol=1e-5, atol=1e-6)
+    assert vae.element_log_prob(x[:0]).shape == (0, *x.shape[1:])
+    strange = x.copy()
+    strange[4, 3, 2] = 1 - strange[4, 3, 2]
+    other = vae.element_log_prob(strange, 200) - vae.element_log_prob(x, 200)
+    assert np.abs(other[4]).argmax() == 3 * 8 + 2
+    with pytest.raises(ValueError, match="num_samples must be"):
+        vae.element_log_prob(x, 0)

@@ -14,6 +14,7 @@ from .pool import cores, in_order
 CHUNK, CHUNK_VALUES = 1024, 2**17  # examples and their numbers, at once: benchmarks/sampling.py
 SCORED = 16  # examples scored at once, each by all its draws
 POSTERIOR = ["z_mean", "z_log_var"]
+TERMS = "element_log_prob"
 SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
 WORTH = 0.003  # seconds: two threads were slower at 1.4 ms of work, and faster at 4.4
 
@@ -153,17 +154,9 @@ class OnnxVAE:
         Raises:
             ValueError: an argument is out of range, or an example has no density.
         """
-        x = checked_rows("x", x, self.input_shape)
-        check_score(num_samples, seed)
-        given = {"x": x, "index": checked_index(index, len(x))}
-        given |= checked_label(label, self.num_classes, len(x))
-
-        def feeds(rows):
-            scalars = {"num_samples": num_samples, "seed": seed}
-            scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
-            return _rows(given, rows) | scalars
-
-        scored = self._run(self._scorer, SCORES, len(x), feeds, self._share(len(x), most=SCORED))
+        given, feeds = self._scoring(x, num_samples, seed, index, label)
+        share = self._share(len(given["x"]), most=SCORED)
+        scored = self._run(self._scorer, SCORES, len(given["x"]), feeds, share)
         scores = dict(zip(SCORES, scored, strict=True))
         outside = np.isneginf(scores["log_likelihood"])
         if outside.any():
@@ -172,6 +165,35 @@ class OnnxVAE:
                 f"{self.manifest['likelihood']['support']}"
             )
         return scores
+
+    def element_log_prob(self, x, num_samples=100, seed=0, index=None, label=None):
+        """Where an example is strange: the terms of log p(x|z) by element, in nats.
+
+        The mean over the draws of `score`, so that their sum is -`reconstruction_loss`.
+
+        Args:
+            x, num_samples, seed, index, label: as in `score`.
+
+        Returns:
+            (B, *input_shape), float32; where the numbers on the last axis go together, as the
+            colours of a pixel or the classes of a one-hot vector may, that axis has length 1.
+
+        Raises:
+            ValueError: an argument is out of range, or the bundle has no such file.
+        """
+        given, feeds = self._scoring(x, num_samples, seed, index, label)
+        share = self._share(len(given["x"]), most=SCORED)
+        return self._run(self._elements, [TERMS], len(given["x"]), feeds, share)[0]
+
+    def _scoring(self, x, num_samples, seed, index, label):
+        """The examples of a request, which is checked, and what the graph is fed for some rows."""
+        x = checked_rows("x", x, self.input_shape)
+        check_score(num_samples, seed)
+        given = {"x": x, "index": checked_index(index, len(x))}
+        given |= checked_label(label, self.num_classes, len(x))
+        scalars = {"num_samples": num_samples, "seed": seed}
+        scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
+        return given, lambda rows: _rows(given, rows) | scalars
 
     def as_seen(self, x):
         """x as the model sees it after its preprocessing, such as pixels from 0 to 1.
@@ -219,6 +241,14 @@ class OnnxVAE:
         if "known_answer" in self.manifest:
             sampler.check_known_answer(session, self.manifest["known_answer"], self.path)
         return session
+
+    @cached_property
+    def _elements(self):
+        name = self.file("elements")
+        if name not in self.manifest["files"]:
+            raise ValueError(f"{self.path} holds no {name}: its likelihood has no terms by element")
+        shape = self.manifest["files"][name].get("outputs", {}).get(TERMS, [None])[1:]
+        return self._session("elements", x=self.input_shape, **{TERMS: tuple(shape)})
 
     @cached_property
     def _scorer(self):

@@ -32,7 +32,7 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     attributes and write `log_prob`, `mean` and `draw`.
     """
 
-    on_arrays = ("features", "log_prob", "mean", "draw", "in_support")
+    on_arrays = ("features", "log_prob", "element_log_prob", "mean", "draw", "in_support")
     params_per_element = 1
     """Raw decoder outputs for each element of x."""
     uniforms_per_element = 1
@@ -68,6 +68,20 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     @abc.abstractmethod
     def log_prob(self, x, x_params):
         """log p(x|z) in nats, summed over the event: `(B,)` or `(K, B)`."""
+
+    def element_shape(self, event_shape):
+        """Shape of the terms of one x: its own, or with a last axis of 1 where that is one term."""
+        return tuple(event_shape)
+
+    def element_log_prob(self, x, x_params):
+        """The terms of log p(x|z), element by element, in nats: `(..., *element_shape(event))`.
+
+        Their sum is `log_prob`. Where x is outside the support, the term is −inf.
+
+        Raises:
+            ValueError: the likelihood has no such terms.
+        """
+        raise ValueError(f"{type(self).__name__} has no terms by element: write element_log_prob")
 
     @abc.abstractmethod
     def mean(self, x_params):
@@ -179,6 +193,10 @@ class Elementwise(Likelihood):
         if len(x.shape) > 2 and x.shape[-1] == 1:  # onnxruntime takes such an axis 60 times as long
             x, *params = (ops.squeeze(values, axis=-1) for values in (x, *params))
         return self.total(self.log_density(x, *params), x)
+
+    def element_log_prob(self, x, x_params):
+        terms = self.log_density(x, *self._params(x_params))
+        return ops.where(self.in_support(x), terms, -math.inf)
 
     def draw(self, x_params, u):
         params = self._params(x_params)

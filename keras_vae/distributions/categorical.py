@@ -1,5 +1,7 @@
 """The likelihood of one of a number of classes."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -29,6 +31,13 @@ class Categorical(Likelihood):
 
     def log_prob(self, x, x_logits):
         return self.total(x * ops.log_softmax(x_logits, axis=-1), x)
+
+    def element_shape(self, event_shape):
+        return (*event_shape[:-1], 1)
+
+    def element_log_prob(self, x, x_logits):
+        terms = ops.sum(x * ops.log_softmax(x_logits, axis=-1), axis=-1, keepdims=True)
+        return ops.where(ops.all(self.in_support(x), axis=-1, keepdims=True), terms, -math.inf)
 
     def mean(self, x_logits):
         return ops.softmax(x_logits, axis=-1)

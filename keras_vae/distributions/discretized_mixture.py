@@ -83,13 +83,24 @@ class MixtureOfDiscretizedLogistics(Levels):
         return np.concatenate([np.zeros(k), *locations, *log_scales, *slopes])
 
     def log_prob(self, x, x_params):
+        return self.total(self._log_p(x, x_params), x)
+
+    def element_shape(self, event_shape):
+        return (*event_shape[:-1], 1)
+
+    def element_log_prob(self, x, x_params):
+        inside = ops.all(self.in_support(x), axis=-1, keepdims=True)
+        return ops.where(inside, self._log_p(x, x_params), -math.inf)
+
+    def _log_p(self, x, x_params):
+        """log p of each pixel: `(..., 1)`."""
         logits, channels = self._components(x_params)
         values = ops.split(x, len(channels), axis=-1)
         log_p = ops.log_softmax(logits, axis=-1)
         for c, channel in enumerate(channels):
             location = channel.given(values[:c])
             log_p = log_p + log_mass(values[c], location, channel.log_scale, self.levels)
-        return self.total(ops.logsumexp(log_p, axis=-1, keepdims=True), x)
+        return ops.logsumexp(log_p, axis=-1, keepdims=True)
 
     def mean(self, x_params):
         """E[x|z], nearly: each channel is given the means of the channels before it.

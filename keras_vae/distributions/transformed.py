@@ -73,8 +73,8 @@ class Transformed(Likelihood):
         location, scale = map_of(preprocessing, input_shape)
         return cls(likelihood, location, scale, name=f"{likelihood.name}_of_x")
 
-    def forward(self, x):
-        """y, what the model sees of x."""
+    def preprocess(self, x):
+        """y, what encoder and decoder see of x."""
         location, scale = (values.astype("float32") for values in (self.location, self.scale))
         y = ops.divide(ops.subtract(x, location), scale)
         if self.is_density:
@@ -117,11 +117,19 @@ class Transformed(Likelihood):
         return self.scale.size == self.location.size == 1
 
     def features(self, x):
-        return self.likelihood.features(self.forward(x))
+        return self.likelihood.features(self.preprocess(x))
 
     def log_prob(self, x, x_params):
-        log_prob = self.likelihood.log_prob(self.forward(x), x_params)
+        log_prob = self.likelihood.log_prob(self.preprocess(x), x_params)
         return log_prob - self.log_volume(x.shape[1:]) if self.is_density else log_prob
+
+    def element_shape(self, event_shape):
+        return self.likelihood.element_shape(event_shape)
+
+    def element_log_prob(self, x, x_params):
+        terms = self.likelihood.element_log_prob(self.preprocess(x), x_params)
+        volume = np.log(np.abs(self.scale)).astype("float32")
+        return ops.subtract(terms, volume) if self.is_density else terms
 
     def log_volume(self, event_shape):
         """Σ log |scale| over an event: by how many nats densities of x are below those of y."""
@@ -134,17 +142,17 @@ class Transformed(Likelihood):
         return self.inverse(self.likelihood.draw(x_params, u))
 
     def statistics(self, x, x_params, weight):
-        return self.likelihood.statistics(self.forward(x), x_params, weight)
+        return self.likelihood.statistics(self.preprocess(x), x_params, weight)
 
     def adapt(self, statistics):
         self.likelihood.adapt(statistics)
 
     def in_support(self, x):
-        return self.likelihood.in_support(self.forward(x))
+        return self.likelihood.in_support(self.preprocess(x))
 
     def check_entries(self, x):
         if self.is_one_for_all:
-            self.likelihood.check_entries(ops.convert_to_numpy(self.forward(finite(x))))
+            self.likelihood.check_entries(ops.convert_to_numpy(self.preprocess(finite(x))))
         else:
             finite(x)
 

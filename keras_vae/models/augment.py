@@ -86,7 +86,7 @@ def augmented(augment, likelihood, x):
     """x as `augment` makes it, which sees it after the preprocessing, if there is any."""
     if not _maps(likelihood):
         return augment(x, training=True)
-    return likelihood.inverse(augment(likelihood.forward(x), training=True))
+    return likelihood.inverse(augment(likelihood.preprocess(x), training=True))
 
 
 def _maps(likelihood):
@@ -101,7 +101,7 @@ def check(augment, likelihood, x):
     """
     x = checked_finite("x", x, x.shape[1:])
     if isinstance(augment, Binarize):
-        augment.check(ops.convert_to_numpy(likelihood.forward(x)) if _maps(likelihood) else x)
+        augment.check(ops.convert_to_numpy(likelihood.preprocess(x)) if _maps(likelihood) else x)
         return
     some = ops.convert_to_numpy(augmented(augment, likelihood, ops.convert_to_tensor(x[:ROWS])))
     if some.shape[1:] != x.shape[1:]:

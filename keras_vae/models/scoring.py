@@ -57,6 +57,28 @@ class Scoring:
         log_likelihood = log_w - np.log(num_samples)
         return {"elbo": -sum(costs.values()), **costs, "log_likelihood": log_likelihood}
 
+    def element_log_prob(self, x, num_samples=100, seed=0, index=None, batch_size=None, label=None):
+        """Where an example is strange: the terms of E_q[log p(x|z)], element by element, in nats.
+
+        The mean over the draws that `score` takes with the same arguments, so that the sum over an
+        example is −`reconstruction_loss`.
+
+        Args:
+            x, num_samples, seed, index, batch_size, label: as in `score`.
+
+        Returns:
+            `(B, *likelihood.element_shape(input_shape))`, float64: a number for each element of x,
+            or for each pixel or vector of classes whose entries go together, on a last axis of 1.
+
+        Raises:
+            ValueError: as `score`; the likelihood has no such terms.
+        """
+        parts = self._in_parts(self._element_terms, x, num_samples, seed, index, batch_size, label)
+        total = np.zeros((len(x), *self.likelihood.element_shape(self.input_shape)))
+        for rows, (terms,) in parts:
+            total[rows] += terms.sum(axis=0)
+        return total / num_samples
+
     def densities_in_parts(self, x, num_samples, seed=0, index=None, batch_size=None, label=None):
         """What `score` sums up, one by one: `(rows, densities)`, at most `batch_size` draws each.
 
@@ -64,6 +86,11 @@ class Scoring:
         next draws. All the draws of some rows come before those of the next. Arguments and errors
         are those of `score`.
         """
+        parts = self._in_parts(self._densities, x, num_samples, seed, index, batch_size, label)
+        return ((rows, Densities(*columns)) for rows, columns in parts)
+
+    def _in_parts(self, method, x, num_samples, seed, index, batch_size, label):
+        """What `method` makes of x and noise, `(rows, arrays)`, after a look at the request."""
         x = checked_array("x", x, self.input_shape)
         self.likelihood.check(x)
         labels = self.labels.checked(label, len(x))
@@ -74,9 +101,9 @@ class Scoring:
         size = max(1, batch_size // num_samples)  # examples at once
         chunks = math.ceil(num_samples * size / batch_size)  # of equal size: one shape to compile
         draws = math.ceil(num_samples / chunks)
-        return self._scored((x, *labels), num_samples, seed, index, size, draws)
+        return self._scored(method, (x, *labels), num_samples, seed, index, size, draws)
 
-    def _scored(self, examples, num_samples, seed, index, size, draws):
+    def _scored(self, method, examples, num_samples, seed, index, size, draws):
         """The parts: `size` examples and `draws` draws for each, at once."""
         count = len(examples[0])
         starts = itertools.product(range(0, count, size), range(0, num_samples, draws))
@@ -88,7 +115,7 @@ class Scoring:
             rows = slice(i, i + x)
             return rows, draw(seed, index[rows], k, z, self.latent_dim)
 
-        run = self._programs.of(self._densities, count * math.ceil(num_samples / draws), size)
+        run = self._programs.of(method, count * math.ceil(num_samples / draws), size)
 
         def begun():
             for rows, epsilon in (ahead if backend.LIMITS.draws_ahead else map)(part, starts):
@@ -96,12 +123,17 @@ class Scoring:
                 yield rows, run(x, epsilon, *label)
 
         for rows, columns in one_behind(begun()):
-            yield rows, Densities(*(c.astype("float64") for c in as_arrays(columns)))
+            yield rows, tuple(column.astype("float64") for column in as_arrays(columns))
 
     def _densities(self, x, epsilon, label=None):
         qz_x = self.posterior(x)
         z = self.draw(qz_x, epsilon)
         return self.densities(x, qz_x, z, label=self.labels.one_hot(label))[0]
+
+    def _element_terms(self, x, epsilon, label=None):
+        z = self.draw(self.posterior(x), epsilon)
+        x_params = self.x_params(z, label=self.labels.one_hot(label))
+        return (self.likelihood.element_log_prob(x, x_params),)
 
 
 def rows_at_once(decoder):

@@ -59,8 +59,8 @@ def as_seen(vae, x):
     """
     if hasattr(vae, "as_seen"):
         return vae.as_seen(x)
-    forward = getattr(getattr(vae, "likelihood", None), "forward", None)
-    return x if forward is None else ops.convert_to_numpy(forward(x))
+    preprocess = getattr(getattr(vae, "likelihood", None), "preprocess", None)
+    return x if preprocess is None else ops.convert_to_numpy(preprocess(x))
 
 
 def reconstructions(x, x_hat, columns=8):

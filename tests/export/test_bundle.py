@@ -22,6 +22,7 @@ from keras_vae.folders import atomic_folder
 FILES = [
     "README.md",
     "decoder.onnx",
+    "elements.onnx",
     "encoder.onnx",
     "generator.onnx",
     "manifest.json",

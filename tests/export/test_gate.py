@@ -42,6 +42,7 @@ OUTPUTS = {
     "sampler.onnx": ["z", "x_hat"],
     "generator.onnx": ["z", "x"],
     "scorer.onnx": ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"],
+    "elements.onnx": ["element_log_prob"],
 }
 
 

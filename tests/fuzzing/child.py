@@ -78,6 +78,7 @@ def use(folder):
         lambda: vae.encode(x),
         lambda: vae.decode(z, **label),
         lambda: vae.score(x, num_samples=2, **label),
+        lambda: vae.element_log_prob(x, num_samples=2, **label),
     ]
     verbs += [
         partial(OnnxVAE(folder, precision=precision).decode, z, **label)
