@@ -69,6 +69,12 @@ def _meaning(manifest):
         if "generator.onnx" in manifest["files"]
         else ""
     )
+    terms = (
+        "`elements.onnx`, with the same inputs, says where an example is strange: the terms of "
+        "log p(x|z) for each of its elements."
+        if "elements.onnx" in manifest["files"]
+        else ""
+    )
     return (
         f"`x_hat` is the mean of p(x|z). {draws}Sample i of a seed is always the same one: drawn "
         "alone (`first` i, `count` 1), in a batch, or by another runtime.\n\n"
@@ -77,7 +83,7 @@ def _meaning(manifest):
         "log-likelihood of each example, in nats, from `num_samples` draws of z, 1 or more. "
         "`index` says which noise an example gets: 0, 1, 2, … for a whole data set. The same index "
         "gives the same score again, whatever stands beside the example, and one index for all "
-        "makes the score a function of `x` alone, for ranking examples.\n\n"
+        f"makes the score a function of `x` alone, for ranking examples. {terms}\n\n"
         f"{_support(manifest['likelihood']['support'])}"
     )
 

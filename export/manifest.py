@@ -27,6 +27,7 @@ def about(vae, metrics):
         "latent_dim": vae.latent_dim,
         **({} if vae.num_classes is None else {"num_classes": vae.num_classes}),
         "likelihood": {**_describe(of_y), "support": vae.likelihood.support},
+        "x": {"dtype": "float32", "support": vae.likelihood.support},
         **({} if of_y is vae.likelihood else {"preprocessing": _map(vae.likelihood)}),
         "prior": _describe(vae.prior),
         "known_answer": _known_answer(vae),

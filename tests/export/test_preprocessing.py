@@ -33,6 +33,7 @@ def test_pixels_as_the_file_holds_them(likelihood, tmp_path, rng):
     assert 0 <= seen.min() <= seen.max() <= 1 or likelihood == "normal"
     manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_bytes())
     assert manifest["preprocessing"] == {"location": 0.0, "scale": 255.0}
+    assert manifest["x"] == {"dtype": "float32", "support": vae.likelihood.support}
     assert "in its own unit" in (tmp_path / "bundle" / "README.md").read_text()
     if likelihood == "discretized_logistic":
         np.testing.assert_array_equal(drawn, np.round(drawn))
