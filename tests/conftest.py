@@ -73,6 +73,7 @@ ON_NONE = (
 
 # Heavier repetitions of a law that `make test` holds in another form: `make test-all` has them too.
 REPETITIONS = (
+    "tests/test_resume.py::*same_bits*all at once*",
     "tests/test_resume.py::*same_bits*conv*",
     "tests/test_resume.py::*same_bits*resnet*",
     "tests/backends/*",  # the laws of every backend hold on each; this compares their numbers
@@ -104,6 +105,11 @@ REPETITIONS = (
     "tests/test_inputs.py::test_sizes_that_are_known*compiled1-False*",
     "tests/test_kl_weight.py::test_the_weight_that_is_logged*-0-True*",
     "tests/test_kl_weight.py::test_the_weight_is_the_schedule*-0[]]",
+    "tests/test_likelihoods.py::test_the_exported_scorer*poisson*",
+    "tests/test_likelihoods.py::test_the_exported_scorer*categorical*",
+    "tests/test_likelihoods.py::test_the_exported_scorer*continuous*",
+    "tests/test_likelihoods.py::test_the_exported_scorer*heteroscedastic*",
+    "tests/test_likelihoods.py::test_the_exported_scorer*[[]discretized_logistic*",
     "tests/test_loop.py::test_batches_are_of_32*1600*",
     "tests/test_output.py::test_a_name_that_no_character_set*keras_vae*",
     "tests/test_parts.py::test_a_new_objective*other1*",
@@ -118,6 +124,9 @@ REPETITIONS = (
     "tests/export/test_full_normal.py::*[[]vamp*",
     "tests/export/test_quantize.py::*over_budget*nan*",
     "tests/export/test_quantize.py::*vae-float16*",
+    "tests/export/test_generator.py::test_it_draws*heteroscedastic*",
+    "tests/export/test_generator.py::test_it_draws*continuous*",
+    "tests/export/test_generator.py::test_it_draws*[[]poisson*",
     "tests/export/test_sampler.py::test_every_prior*vamp*",
     "tests/export/test_sampler.py::test_every_prior*mixture_of_normals*",
 )
