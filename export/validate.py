@@ -184,11 +184,14 @@ def _check_generator(vae, folder, tolerance, ending=".onnx"):
         ) from error
     if ending != ".onnx":
         return {}
-    off = elsewhere(drawn, expected, tolerance)
-    if off.sum() > 1 + off.size * (10 * tolerance + tolerance * np.abs(expected).mean()):
+    gaps, off = np.abs(drawn - expected), elsewhere(drawn, expected, tolerance)
+    size = np.abs(expected).max(axis=0, initial=1.0).mean()
+    # Where rounding decides between two values, they differ by more the more seldom that is so:
+    # the mean difference stays as small as that of what x is drawn from. One element may differ.
+    if gaps.sum() - gaps.max() > tolerance * size * gaps.size:
         raise ValidationError(
             f"{name}, {len(drawn)} samples: x differs from that of Keras in {off.mean():.2g} of "
-            "its elements"
+            f"its elements, and by {gaps.mean():.2g} in the mean"
         )
     return {"x": difference(np.where(off, expected, drawn), expected)}
 

@@ -113,6 +113,25 @@ def test_an_x_of_more_noise_than_there_is_has_its_mean_alone(tmp_path, monkeypat
         vae.sample(2, mean=False)
 
 
+@pytest.mark.parametrize("levels", [2, 4096, 65536])
+def test_levels_of_any_number_pass_the_gate(levels, tmp_path):
+    """Of many, rounding decides between two neighbours often, and they are near each other."""
+    likelihood = likelihoods.DiscretizedLogistic(levels)
+    vae = keras_vae.VAE.from_architecture("mlp", (8, 8, 1), 2, likelihood, seed=0)
+    vae.export(tmp_path / "bundle")
+    x = runtime.OnnxVAE(tmp_path / "bundle").sample(50, mean=False)
+    assert np.isin(x, (np.arange(levels) / (levels - 1)).astype("float32")).all()
+
+
+def test_counts_of_any_size_pass_the_gate(tmp_path):
+    vae = keras_vae.VAE.from_architecture("mlp", (50,), 2, "poisson", seed=0)
+    vae.decoder.weights[-1].assign(np.linspace(-5, 12, 50))  # rates up to 160,000
+    vae.export(tmp_path / "bundle")
+    x = runtime.OnnxVAE(tmp_path / "bundle").sample(50, mean=False)
+    assert x.max() > 1e5
+    vae.likelihood.check(x)
+
+
 def test_draws_of_another_model_are_refused(mlp, exported, tmp_path, save_graphs):
     """The gate compares x itself: here p is a little greater than it should be."""
     save_graphs(mlp, tmp_path)
