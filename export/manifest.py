@@ -8,6 +8,7 @@ import numpy as np
 from export import runtime
 from export.canonical import OPSET, version
 from keras_vae import noise
+from keras_vae.evaluation.bits import likelihood_of
 
 
 def about(vae, metrics):
@@ -17,7 +18,7 @@ def about(vae, metrics):
         vae: the `keras_vae.VAE`, computing in float32.
         metrics: what is known of the model; see `bundle.write`.
     """
-    of_y = getattr(vae.likelihood, "likelihood", vae.likelihood)
+    of_y = likelihood_of(vae)
     about = {
         "format": runtime.FORMAT,
         "format_version": runtime.FORMAT_VERSION,

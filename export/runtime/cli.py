@@ -69,9 +69,8 @@ def _write_picture(vae, out, count, *draw):
 
 
 def _write_array(vae, out, count, seed, temperature, first, label, mean):
-    vae.sample_stream(
-        count, seed, temperature, first, label, mean
-    )  # refuses before there is a file
+    # What cannot be drawn is refused before there is a file.
+    vae.sample_stream(count, seed, temperature, first, label, mean)
     request = {
         "seed": seed,
         "first": first,
