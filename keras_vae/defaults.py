@@ -57,7 +57,7 @@ def settings_for(shape, count, kind, likelihood=None):
     Args:
         shape: of one example: `(D,)` or `(H, W, C)`.
         count: how many there are to train on.
-        kind: as `kind_of` says; `"binary"` also for what is drawn binary in training.
+        kind: as `kind_of` says; `"binary"` also for what is drawn binary in training; `"table"`.
         likelihood: its name, where it was said.
 
     Returns:
@@ -79,6 +79,9 @@ def settings_for(shape, count, kind, likelihood=None):
     }
     if len(shape) == 1 and kind == "real" and likelihood in (None, *OF_ANY_NUMBERS):
         usual["preprocessing"] = "standardize"
+    if kind == "table":
+        usual["likelihood"] = None  # its columns say
+        return {**usual, "architecture": "mlp", "latent_dim": 8, "epochs": 100, "batch_size": 64}
     pixels, channels = math.prod(shape[:-1]), shape[-1]
     if len(shape) < 3 or (channels == 1 and pixels <= SMALL):
         return {**usual, "architecture": "mlp", "latent_dim": 8, "epochs": 100, "batch_size": 64}

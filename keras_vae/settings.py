@@ -38,6 +38,15 @@ class Settings:
         None, "draw binary images: anew each time one is seen, or once", ("dynamic", "static")
     )
     conditional: bool = option(False, "give the decoder the labels of the data")
+    label: str | None = option(
+        None, "of a table: the column that the decoder is given", metavar="COLUMN", shown="none"
+    )
+    columns: str | None = option(
+        None,
+        "of a table: a columns.json that says what each column is",
+        metavar="FILE",
+        shown="as found from the data",
+    )
     preprocessing: str | None = option(
         None,
         "of the data, in the model and all that is exported: standardize gives each column mean 0 "

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_vae import datasets
+from keras_vae import datasets, tables
 from keras_vae.architectures import ARCHITECTURES
 from keras_vae.commands import testing
 from keras_vae.defaults import kind_of, settings_for
@@ -44,16 +44,25 @@ class Data(NamedTuple):
 
 def resolved(settings, dataset):
     """The settings with what the data and the other settings decide, where nothing was said."""
+    for name in ("likelihood", "levels", "preprocessing", "binarize"):
+        if dataset.columns is not None and getattr(settings, name) is not None:
+            raise ValueError(
+                f"{name} is not for a table, each column of which has its own likelihood: leave it "
+                "out, or say by columns what each column is"
+            )
     data, data_dir = settings.data, settings.data_dir
     kind = "binary" if settings.binarize else kind_of(dataset.x_train)
+    kind = kind if dataset.columns is None else "table"
     count = len(dataset.x_train) - held_out(settings, len(dataset.x_train))
     chosen = settings_for(dataset.input_shape, count, kind, settings.likelihood)
     chosen |= {
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
+        "columns": settings.columns and absolute(settings.columns),
+        "conditional": settings.conditional or settings.label is not None,
         "keep": settings.keep or ("best" if settings.validation else "last"),
     }
-    always = ("data", "data_dir", "keep")
+    always = ("data", "data_dir", "columns", "conditional", "keep")
     return dataclasses.replace(
         settings,
         **{n: v for n, v in chosen.items() if n in always or getattr(settings, n) is None},
@@ -67,8 +76,9 @@ def absolute(path):
 
 def load(settings):
     """The data set that the settings name; without its labels, if the model takes none."""
-    dataset = datasets.load(settings.data, settings.data_dir)
-    if settings.conditional:
+    given = settings.data, settings.data_dir, settings.columns, settings.label
+    dataset = datasets.load(*given)
+    if settings.conditional or settings.label is not None:
         testing.labels(dataset, dataset.y_train)
         return dataset
     return dataclasses.replace(dataset, y_train=None, y_test=None)
@@ -154,18 +164,27 @@ def parts(settings):
 def model(settings, dataset, x):
     """The VAE, not compiled, for training on `x`."""
     options = {"posterior": settings.posterior, **options_of(settings)}
+    likelihood, *others = parts(settings)
+    if dataset.columns is not None:
+        likelihood = tables.Columns(tables.fitted(dataset.columns, x), name="likelihood")
     if settings.conditional:
-        options["num_classes"] = 1 + int(dataset.y_train.max())
+        options["num_classes"] = num_classes(dataset)
     return VAE.from_architecture(
         settings.architecture,
         dataset.input_shape,
         settings.latent_dim,
-        *parts(settings),
+        *(likelihood, *others),
         settings.seed,
         augment="binarize" if settings.binarize == "dynamic" else None,
         preprocessing=standardizing(x) if settings.preprocessing == "standardize" else None,
         **options,
     )
+
+
+def num_classes(dataset):
+    """How many labels there are: of a table those that its column lists."""
+    label = next((column for column in dataset.columns or () if column.label), None)
+    return len(label.categories) if label else 1 + int(dataset.y_train.max())
 
 
 def standardizing(x):

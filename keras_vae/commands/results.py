@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from keras_vae import plotting
+from keras_vae import plotting, tables
 from keras_vae.commands import runs, testing
 from keras_vae.commands.callbacks import best_epoch
 from keras_vae.commands.checkpoints import assign
@@ -50,6 +50,11 @@ def write_files(vae, history, test, out):
         writer = csv.writer(file)
         writer.writerow(history)
         writer.writerows(zip(*history.values(), strict=True))
+    if isinstance(vae.likelihood, tables.Columns):
+        text = tables.told(vae.likelihood.table)
+        (out / "columns.json").write_text(text, encoding="utf-8")
+        plotting.save(plotting.training_curves(history), out / "training_curves.png")
+        return
     shown = test.first(min(32, len(test.x)))
     x_hat = vae.reconstruct(shown.x, label=shown.label)
     pair = (plotting.as_seen(vae, x) for x in (shown.x, x_hat))

@@ -77,7 +77,9 @@ def load_test_set(vae, folder, data=None, data_dir=None):
         )
     if data is None:
         data, data_dir = settings.data, data_dir or settings.data_dir
-    dataset = datasets.load(data, data_dir)
+    columns = evaluation.columns_of(vae)
+    label = next((column.name for column in columns or () if column.label), None)
+    dataset = datasets.load(data, data_dir, columns, label)
     binary = settings.binarize if settings else needs_binary(vae, dataset.x_test)
     return test_set(dataset, data, binary, vae.num_classes is not None)
 

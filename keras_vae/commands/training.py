@@ -109,6 +109,8 @@ def made(settings):
     with quiet_stderr():  # it loads TensorFlow, on any backend
         keras.utils.set_random_seed(settings.seed)
     dataset = recipe.load(settings)
+    for note in dataset.notes:
+        print(note)
     settings = recipe.resolved(settings, dataset)
     recipe.check(settings)
     data = recipe.split(settings, dataset)

@@ -15,6 +15,8 @@ class Dataset:
         name: what was loaded.
         x_train, x_test: float32 images (N, H, W, C) or vectors (N, D).
         y_train, y_test: integer labels (N,), or None.
+        columns: of a table, what each of its columns is: `Column`s; else None.
+        notes: lines for who reads it, about what was left out.
 
     Example:
 
@@ -28,6 +30,8 @@ class Dataset:
     x_test: np.ndarray
     y_train: np.ndarray | None = None
     y_test: np.ndarray | None = None
+    columns: tuple | None = None
+    notes: tuple = ()
 
     @property
     def input_shape(self):
@@ -67,6 +71,12 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
     if x_test is None:
         x_train, x_test, y_train, y_test = _split(x_train, y_train, source)
     return Dataset(name, x_train, x_test, y_train, y_test)
+
+
+def from_table(name, table, source):
+    """The `Dataset` of a `tables.Table`: a fifth of its rows becomes the test part."""
+    parts = _split(table.x, table.y, source)
+    return Dataset(name, *parts, columns=table.columns, notes=table.notes)
 
 
 def _inputs(x_train, x_test, source):

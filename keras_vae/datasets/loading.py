@@ -3,14 +3,16 @@
 import os
 from pathlib import Path
 
+from keras_vae import tables
 from keras_vae.datasets import arrays, images, named
+from keras_vae.datasets.dataset import from_table
 from keras_vae.names import DATASETS as NAMES
 from keras_vae.names import hint
 
 _READERS = {".npz": arrays.read_npz, ".npy": arrays.read_npy}
 
 
-def load(name_or_path="digits", data_dir=None):
+def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     """Loads a data set by its name, or from a file or a folder.
 
     - `digits`: the 8x8 handwritten digits of scikit-learn, always there.
@@ -18,6 +20,7 @@ def load(name_or_path="digits", data_dir=None):
       the files in `data_dir`: NAME.npz, the IDX files, CIFAR-10's binary version.
     - an `.npz`: `x_train` and, if wanted, `x_test`, `y_train`, `y_test`; or a single array.
     - an `.npy`: one array.
+    - a table, `.csv`, `.tsv` or `.parquet`: see `tables.read`. Gaps are allowed, and are NaN.
     - a folder of images of one size, 4096x4096 at most.
 
     Images come out as float32 (N, H, W, C), vectors as (N, D). Integer pixels (0 to 255, or
@@ -29,6 +32,8 @@ def load(name_or_path="digits", data_dir=None):
     Args:
         name_or_path: a name of the list above, or a path. A `pathlib.Path` is always a path.
         data_dir: for `mnist`, `fashion_mnist` and `cifar10`: the folder to read them from.
+        columns: of a table: what its columns are, as for `tables.read`; None: as found.
+        label: of a table: the column that the labels stand in.
 
     Returns:
         A `Dataset`.
@@ -44,6 +49,8 @@ def load(name_or_path="digits", data_dir=None):
     ((8, 8, 1), 'float32', 1.0)
     """
     if isinstance(name_or_path, str) and name_or_path in NAMES:
+        if columns is not None or label is not None:
+            raise ValueError(f"columns and label are for tables, and {name_or_path} is none")
         return _load_named(name_or_path, data_dir)
     if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
         raise ValueError(f"the data must be {_expected()}, got {name_or_path!r}")
@@ -52,6 +59,10 @@ def load(name_or_path="digits", data_dir=None):
         raise ValueError(_missing(name_or_path))
     if data_dir is not None:
         raise ValueError(f"data_dir is for {', '.join(NAMES[1:])}: {path} is a path already")
+    if path.suffix.lower() in tables.SUFFIXES and not path.is_dir():
+        return from_table(path.stem, tables.read(path, columns, label), path)
+    if columns is not None or label is not None:
+        raise ValueError(f"columns and label are for tables, and {path} is none: leave them out")
     if path.is_dir():
         return images.read_folder(path)
     if path.suffix.lower() not in _READERS:
@@ -79,4 +90,7 @@ def _missing(name_or_path):
 
 
 def _expected():
-    return f"{', '.join(NAMES)}, or the path of an .npz, an .npy or a folder of images"
+    return (
+        f"{', '.join(NAMES)}, or the path of an .npz, an .npy, a table (.csv, .tsv, .parquet) or "
+        "a folder of images"
+    )

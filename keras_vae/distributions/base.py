@@ -41,6 +41,10 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
     """Whether the raw outputs are logits or logarithms: a decoder then ends in no sigmoid."""
     support = "any finite number"
     """The values that x may take, in words."""
+    event_shape = None
+    """The shape of one x, where the likelihood is of that alone."""
+    missing = False
+    """Whether x may hold NaN, for an entry that is missing and counts for nothing."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -62,8 +66,12 @@ class Likelihood(TakesArrays, keras.layers.Layer, abc.ABC):
         """
 
     def features(self, x):
-        """What the encoder is given of x, of the same shape: x, if nothing suits it better."""
+        """What the encoder is given of x, `(B, *feature_shape(event))`: x, if nothing is better."""
         return x
+
+    def feature_shape(self, event_shape):
+        """Shape of what the encoder is given of one x: that of x, if nothing is better."""
+        return tuple(event_shape)
 
     @abc.abstractmethod
     def log_prob(self, x, x_params):

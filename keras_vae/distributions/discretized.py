@@ -106,18 +106,24 @@ class DiscretizedLogistic(Levels, Elementwise):
 
 
 def log_mass(x, location, log_scale, levels):
-    """The logarithm of what the logistic has around the level `x`, entry by entry.
-
-    With a and b the ends of the interval, log(σ(b) − σ(a)) =
-    −softplus(−b) − softplus(a) + log(1 − e^(a − b)); at the edges one term is left.
-    """
+    """The logarithm of what the logistic has around the level `x`, entry by entry."""
     half = 0.5 / (levels - 1)
+    return log_interval(x, half, location, log_scale, x < half, x > 1 - half)
+
+
+def log_interval(x, half, location, log_scale, lowest, highest):
+    """log(σ(b) − σ(a)): what the logistic has from x − half to x + half, entry by entry.
+
+    With a and b the ends of the interval, it is −softplus(−b) − softplus(a) + log(1 − e^(a − b)).
+
+    Args:
+        lowest, highest: where the interval goes on to −∞, and to ∞: one term is left there.
+    """
     inverse = ops.exp(-log_scale)
     above = ops.softplus((location - x - half) * inverse)
     below = ops.softplus((x - half - location) * inverse)
     t = ops.tanh(half * inverse)  # 1 − e^−2d = 2t / (1 + t), t = tanh(d)
     width = ops.log(2 * t / (1 + t))
-    lowest, highest = x < half, x > 1 - half
     log_mass = ops.where(highest, 0.0, -above) - ops.where(lowest, 0.0, below)
     return log_mass + ops.where(ops.logical_or(lowest, highest), 0.0, width)
 

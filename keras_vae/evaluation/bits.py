@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 from keras import ops
 
+from keras_vae.distributions.column import Column
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 
 
@@ -54,6 +55,18 @@ def likelihood_of(vae):
         ) from error
 
 
+def columns_of(vae):
+    """The `Column`s of a model of a table, or None.
+
+    Args:
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
+    """
+    if hasattr(vae, "likelihood"):
+        return getattr(vae.likelihood, "table", None)
+    told = vae.manifest.get("columns")
+    return told and tuple(Column(**column) for column in told)
+
+
 def discrete_entries(likelihood, shape):
     """How many discrete numbers an example of `shape` holds; None if it has a density.
 
@@ -66,6 +79,9 @@ def discrete_entries(likelihood, shape):
     >>> discrete_entries(Bernoulli(), (28, 28, 1)), discrete_entries(Normal(), (28, 28, 1))
     (784, None)
     """
+
+    if likelihood.missing:  # columns of many kinds, and some of them may be missing
+        return None
 
     def possible(value):
         x = np.full((1, *shape), value, "float32")

@@ -83,10 +83,10 @@ def checked_array(name, x, shape):
     return x
 
 
-def checked_finite(name, x, shape):
-    """As `checked_array`, and no value is NaN or infinite."""
+def checked_finite(name, x, shape, missing=False):
+    """As `checked_array`, and no value is infinite, or NaN if none may be `missing`."""
     x = checked_array(name, x, shape)
-    if not np.isfinite(x).all():
+    if not (np.isfinite(x) | (missing & np.isnan(x))).all():
         raise ValueError(f"{name} holds values that are NaN or infinite: remove or replace them")
     return x
 

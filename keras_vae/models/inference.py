@@ -14,7 +14,7 @@ class Inference(Scoring):
 
     def encode(self, x, batch_size=256):
         """`(z_mean, z_log_var)`, `(B, latent_dim)` each."""
-        x = checked_finite("x", x, self.input_shape)
+        x = checked_finite("x", x, self.input_shape, self.likelihood.missing)
         return self._in_batches(self._z, batch_size, x)
 
     def decode(self, z, batch_size=256, label=None):

@@ -183,7 +183,8 @@ def _check_values(likelihood, x):
 
 def _warn_of_pixels(likelihood, x):
     """Warns where a density is given what looks like 8-bit pixels: its loss would be millions."""
-    if isinstance(likelihood, Transformed) or not isinstance(x, np.ndarray):
+    own_unit = isinstance(likelihood, Transformed) or likelihood.event_shape
+    if own_unit or not isinstance(x, np.ndarray):
         return
     if not keras.ops.convert_to_numpy(likelihood.in_support(np.array([0.5, 255.0]))).all():
         return

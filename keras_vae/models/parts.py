@@ -47,15 +47,31 @@ def check_parts(encoder, decoder, likelihood):
             f"it is conditional a label of shape (None, num_classes), but takes "
             f"{decoder.input_shape}"
         )
-    *space, channels = encoder.input_shape
+    event = likelihood.event_shape or tuple(encoder.input_shape[1:])
+    taken = (None, *likelihood.feature_shape(event))
+    if likelihood.event_shape and tuple(encoder.input_shape) != taken:
+        raise ValueError(
+            f"encoder must take {taken} for {type(likelihood).__name__} and x of shape "
+            f"{(None, *event)}, but takes {encoder.input_shape}"
+        )
+    *space, channels = (None, *event)
     want = (*space, likelihood.num_params(channels))
     if tuple(decoder.output_shape) != want:
         raise ValueError(
             f"decoder must return {want} for {type(likelihood).__name__} and x of shape "
-            f"{encoder.input_shape}, but returns {decoder.output_shape}"
+            f"{(None, *event)}, but returns {decoder.output_shape}"
         )
     _check_nothing_shared(encoder, decoder)
     _warn_of_activation(decoder, likelihood)
+
+
+def check_event(input_shape, likelihood):
+    """Raises `ValueError` if the likelihood is of x of another shape than `input_shape`."""
+    if likelihood.event_shape not in (None, input_shape):
+        raise ValueError(
+            f"input_shape must be {likelihood.event_shape} for this "
+            f"{type(likelihood).__name__}, got {input_shape}"
+        )
 
 
 def _latent_dim(output):

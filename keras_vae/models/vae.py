@@ -16,7 +16,13 @@ from keras_vae.models.fitting import Fitting
 from keras_vae.models.inference import Inference
 from keras_vae.models.inputs import tensor
 from keras_vae.models.labels import labels_of
-from keras_vae.models.parts import check_dtype, check_options, check_parts, checked_seed
+from keras_vae.models.parts import (
+    check_dtype,
+    check_event,
+    check_options,
+    check_parts,
+    checked_seed,
+)
 from keras_vae.models.programs import Programs
 
 
@@ -106,7 +112,7 @@ class VAE(Fitting, Inference, keras.Model):
         self.encoder, self.decoder = encoder, decoder
         likelihood = likelihoods.get(likelihood)
         if preprocessing is not None:
-            likelihood = Transformed.of(likelihood, preprocessing, self.input_shape)
+            likelihood = Transformed.of(likelihood, preprocessing, encoder.input_shape[1:])
         self.likelihood = likelihood
         self.prior = priors.get(prior)
         self.objective = objective
@@ -161,7 +167,8 @@ class VAE(Fitting, Inference, keras.Model):
         make = architectures.get(architecture)
         check_options(make, options)
         shape = architectures.heads.check_shape(input_shape, latent_dim)
-        size = (shape, latent_dim, likelihood.num_params(shape[-1]))
+        check_event(shape, likelihood)
+        size = (likelihood.feature_shape(shape), latent_dim, likelihood.num_params(shape[-1]))
         with backend.memory_errors("the weights do not fit into memory"):
             encoder, decoder = make(*size, checked_seed(seed), **options)
             architectures.heads.begin(decoder, likelihood.start(shape[-1]))
@@ -171,7 +178,7 @@ class VAE(Fitting, Inference, keras.Model):
     @property
     def input_shape(self):
         """Shape of one example, without the batch axis."""
-        return tuple(self.encoder.input_shape[1:])
+        return self.likelihood.event_shape or tuple(self.encoder.input_shape[1:])
 
     @property
     def latent_dim(self):

@@ -1,0 +1,87 @@
+"""Where the numbers of a column lie: the knots of its likelihood, from training data."""
+
+import dataclasses
+
+import numpy as np
+
+LEVELS = 32
+"""Quantiles that a column's knots stand at."""
+
+OFTEN = 0.01
+"""A value that is so large a share of a column has knots on both sides."""
+
+EVEN = 1e-3
+"""The share of probability that is spread evenly, so that between knots there is always some."""
+
+
+def fitted(columns, x):
+    """The `Column`s with knots, so that they can be a `Columns`.
+
+    For `"mixture"` the knots map quantiles of the column to those of the logistic distribution.
+    Every distribution is then near the logistic one, whatever tails, gaps and frequent values it
+    has; the decoder learns how it changes with z. For `"normal"` they standardize.
+
+    Args:
+        columns: `Column`s of a table.
+        x: the training data that `encode` makes of it, `(N, D)`.
+
+    Example:
+
+    >>> from keras_vae.distributions import Column
+    >>> column, = fitted([Column("age", "number")], np.float32([[20], [30], [np.nan], [40]]))
+    >>> column.x_knots[0], column.x_knots[-1]
+    (19.5, 40.5)
+    """
+    places = iter(range(len(columns)))
+    return [column if column.label else _fitted(column, x[:, next(places)]) for column in columns]
+
+
+def _fitted(column, values):
+    if column.likelihood not in KNOTS:
+        return column
+    values = values[~np.isnan(values)].astype("float64")
+    if not len(values):
+        raise ValueError(
+            f"column {column.name!r} has no value in the rows to train on: leave it out"
+        )
+    x, y = KNOTS[column.likelihood](column, values)
+    return dataclasses.replace(column, x_knots=tuple(map(float, x)), y_knots=tuple(map(float, y)))
+
+
+def _standardizing(column, values):
+    mean, deviation = values.mean(), values.std() or 1.0
+    return (mean - deviation, mean + deviation), (-1.0, 1.0)
+
+
+def _by_quantiles(column, values):
+    values, step = np.sort(values), dataclasses.replace(column, x_knots=(np.abs(values).max(),)).step
+    x = _boundaries(column, values, step)
+    below = np.searchsorted(values, x) / len(values)
+    share = (1 - EVEN) * below + EVEN * (x - x[0]) / (x[-1] - x[0])
+    share = (0.5 + len(values) * share) / (1 + len(values))
+    return x, np.log(share / (1 - share))
+
+
+def _boundaries(column, values, step):
+    """Half a step beside some values: increasing, and around all."""
+    start = 0.0 if column.minimum is None else column.minimum
+    odds = np.linspace(-1, 1, LEVELS) * np.log(2 * len(values))
+    chosen = np.unique(np.quantile(values, 1 / (1 + np.exp(-odds)), method="nearest"))
+    often = np.diff([np.searchsorted(values, chosen, side) for side in ("left", "right")], axis=0)
+    often = chosen[(often[0] > OFTEN * len(values))]
+    rounded = [start + step * np.rint((v - start) / step) for v in (chosen, often, values[[0, -1]])]
+    first, last = rounded[2]
+    low, high = column.closed
+    first, last = max(low, first) if np.isfinite(low) else first, last
+    ends = [first if low == -np.inf else low, last if high == np.inf else high]
+    x = np.concatenate([rounded[0] + step / 2, rounded[1] - step / 2, rounded[1] + step / 2])
+    x = np.append(x, [ends[0] - step / 2, ends[1] + step / 2])
+    return _apart(np.unique(x[(x >= ends[0] - step) & (x <= ends[1] + step)]), step)
+
+
+def _apart(x, step):
+    """Without those that are the same but for rounding."""
+    return x[np.append(True, np.diff(x) > step / 2)]
+
+
+KNOTS = {"mixture": _by_quantiles, "normal": _standardizing}

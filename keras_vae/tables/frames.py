@@ -1,0 +1,119 @@
+"""A table of a file, or a data frame, as a frame of polars."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+SUFFIXES = (".csv", ".tsv", ".parquet")
+EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
+"""Texts that stand for a value that is missing."""
+
+
+def read(source):
+    """The table of a `.csv`, `.tsv` or `.parquet`, or a data frame of pandas, polars or Arrow.
+
+    The columns of a `.csv` are texts as they stand there, null where nothing does: what they are
+    is `finding`'s to say. It is UTF-8, has a line of names first, and is separated by commas,
+    semicolons or tabs.
+
+    Raises:
+        ValueError: in one line that names the file: nothing there, no table, no row, a name that
+            stands twice, rows of unequal length.
+
+    Example:
+
+    >>> read(pl.DataFrame({"age": [31, None]})).shape
+    (2, 1)
+    """
+    if isinstance(source, str | os.PathLike):
+        frame = _of_file(Path(os.path.expanduser(source)))
+    else:
+        frame, source = _of_frame(source), "the data frame"
+    if not frame.width or not frame.height:
+        raise ValueError(f"{source} must hold at least one row and one column, got {frame.shape}")
+    return frame
+
+
+def _of_file(path):
+    if not path.is_file():
+        raise ValueError(f"{path} must be a file, got a folder, a pipe or nothing")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"a table must be one of {', '.join(SUFFIXES)}, got {path}")
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path)
+        names, separator = _head(path)
+        # Without the first line, because polars would rename columns in silence.
+        frame = pl.read_csv(
+            path,
+            has_header=False,
+            skip_rows=1,
+            separator=separator,
+            infer_schema=False,
+            null_values=list(EMPTY),
+            raise_if_empty=False,
+        )
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read ({_reason(error)})") from error
+    if frame.height and frame.width != len(names):
+        raise ValueError(
+            f"{path}: its first line names {len(names)} columns, and its rows have {frame.width}"
+        )
+    if not frame.height:
+        return frame
+    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    return frame.with_columns(pl.all().map_batches(_pointed)) if separator == ";" else frame
+
+
+def _pointed(texts):
+    """Texts, with points for commas if all are numbers whose decimals come after a comma."""
+    numbers = texts.str.contains(r"^\s*[-+]?\d+(,\d+)?\s*$")
+    return texts.str.replace(",", ".", literal=True) if numbers.all() else texts
+
+
+def _head(path):
+    """The names of the columns, and what separates them: what stands most often in that line."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        line = file.readline()
+        separator = max(",;\t", key=line.count)
+        file.seek(0)
+        names = next(csv.reader(file, delimiter=separator), [])
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path}: each column must have a name of its own, got {twice!r} twice")
+    return names, separator
+
+
+def _of_frame(frame):
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    if not hasattr(frame, "columns"):
+        raise ValueError(
+            "a table must be a path, or a data frame of pandas, polars or Arrow, got "
+            f"{type(frame).__name__}"
+        )
+    try:
+        if hasattr(frame, "isna"):
+            return pl.DataFrame([_of_pandas(str(name), column) for name, column in frame.items()])
+        return pl.DataFrame(frame)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise ValueError(f"the data frame cannot be read ({_reason(error)})") from error
+
+
+def _of_pandas(name, column):
+    """By way of NumPy or of Python's objects: polars itself would need pyarrow for that."""
+    if getattr(column.dtype, "kind", "O") in "biuf" and isinstance(column.dtype, np.dtype):
+        return pl.Series(name, column.to_numpy(), nan_to_null=True)
+    missing, values = column.isna(), column.astype(object)
+    return pl.Series(name, [None if m else v for m, v in zip(missing, values, strict=True)])
+
+
+def _reason(error):
+    """The first line of an error: what follows in those of polars is for programmers."""
+    if isinstance(error, UnicodeDecodeError) or "utf-8" in str(error).lower():
+        return "it is not in UTF-8: save it so"
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
