@@ -7,7 +7,18 @@ from pathlib import Path
 import keras
 import onnx
 
-from export import card, convert, elements, quantize, runtime, sampler, scorer, validate, variants
+from export import (
+    card,
+    convert,
+    elements,
+    imputer,
+    quantize,
+    runtime,
+    sampler,
+    scorer,
+    validate,
+    variants,
+)
 from export import manifest as manifests
 from keras_vae.folders import atomic_folder, output_folder
 from keras_vae.plotting import gallery
@@ -19,6 +30,7 @@ GRAPHS = {
     "generator.onnx": sampler.generator,
     "scorer.onnx": scorer.scorer,
     "elements.onnx": elements.elements,
+    "imputer.onnx": imputer.imputer,
 }
 GENERATED = {"manifest.json", "README.md", "samples.png"}
 
@@ -108,8 +120,9 @@ def _fill(folder, vae, tolerance, metrics, trial, say):
         "precisions": trial.judge(folder, say),
     }
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    say("sampling")
-    runtime.write(gallery(runtime.OnnxVAE(folder)), folder / "samples.png")
+    if "columns" not in manifest:
+        say("sampling")
+        runtime.write(gallery(runtime.OnnxVAE(folder)), folder / "samples.png")
     _write_text(folder / "README.md", card.text(manifest))
 
 

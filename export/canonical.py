@@ -12,7 +12,7 @@ IR_VERSION = 8  # the lowest that allows opset 18, so that older runtimes load t
 PRODUCER = "keras-vae"
 
 
-def canonical(model, outputs, keep=()):
+def canonical(model, outputs, keep=(), one_length=True):
     """Rewrites an ONNX model so that its bytes depend on what it computes and on nothing else.
 
     Converters name and order things by counters and hash tables, which differ between processes.
@@ -25,6 +25,7 @@ def canonical(model, outputs, keep=()):
         model: an `onnx.ModelProto`.
         outputs: the names of the outputs, in the order wanted.
         keep: names of intermediate tensors that keep their name.
+        one_length: whether all dynamic axes inside are as long as the batch.
 
     Returns:
         A new `onnx.ModelProto` of opset 18. The dynamic axes of its inputs and outputs have the
@@ -49,7 +50,7 @@ def canonical(model, outputs, keep=()):
     graph = helper.make_graph(
         nodes, PRODUCER, list(graph.input), [named[name] for name in outputs], rewriter.weights()
     )
-    return _infer(_model(graph))
+    return _infer(_model(graph), one_length)
 
 
 def version():
@@ -83,10 +84,10 @@ def _model(graph):
     )
 
 
-def _infer(model):
+def _infer(model, one_length):
     model = shape_inference.infer_shapes(model, data_prop=True)
     graph = model.graph
-    batched = any(_unknown(graph.input))
+    batched = one_length and any(_unknown(graph.input))
     for dim in _unknown([*graph.input, *graph.output]):
         dim.dim_param = BATCH
     _tidy(graph, BATCH if batched else None)

@@ -33,6 +33,8 @@ class Parts(NamedTuple):
     """x, z_mean, z_log_var[, z_correlation], epsilon (K, B, latent_dim) -> log_px_z, log_w, kl."""
     elements: onnx.ModelProto | None
     """The same without log_w -> Σ over K of the terms of log_px_z; None if there are no terms."""
+    filling: onnx.ModelProto | None
+    """The inputs of the densities, u (B,), u_of_x -> x_filled; None of data that have no gaps."""
     num_classes: int | None = None
     """How many labels a conditional model knows."""
 
@@ -86,6 +88,7 @@ def parts(vae):
         prior(vae),
         densities(vae),
         elements(vae),
+        filling(vae),
         vae.num_classes,
     )
 
@@ -290,6 +293,31 @@ def elements(vae):
         return {"terms": keras.ops.sum(vae.likelihood.element_log_prob(x, x_params), axis=0)}
 
     return canonical(_convert(terms, **_of_draws(vae)), ["terms"])
+
+
+def filling(vae):
+    """Returns the ONNX model of `vae.filled`: the inputs of `densities`, u, u_of_x -> x_filled.
+
+    None, if nothing of x may be missing.
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
+    >>> filling(vae) is None
+    True
+    """
+    if not vae.likelihood.missing:
+        return None
+
+    def filled(x, epsilon, u, u_of_x, label=None, **posterior):
+        qz_x = full_normal.posterior(**posterior)
+        z = vae.draw(qz_x, epsilon)
+        return {"x_filled": vae.filled(x, qz_x, z, u, u_of_x, _one_hot(vae, label))}
+
+    noise_shape = vae.likelihood.noise_shape(vae.input_shape)
+    shapes = {**_of_draws(vae), "u": (), "u_of_x": noise_shape}
+    return canonical(_convert(filled, **shapes), ["x_filled"])
 
 
 def _of_draws(vae):

@@ -1,5 +1,6 @@
 """What manifest.json says of a bundle, and each ONNX file of itself."""
 
+import dataclasses
 import math
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 from export import runtime
 from export.canonical import OPSET, version
 from keras_vae import noise
-from keras_vae.evaluation.bits import likelihood_of
+from keras_vae.evaluation.bits import columns_of, likelihood_of
 
 
 def about(vae, metrics):
@@ -28,7 +29,12 @@ def about(vae, metrics):
         "latent_dim": vae.latent_dim,
         **({} if vae.num_classes is None else {"num_classes": vae.num_classes}),
         "likelihood": {**_describe(of_y), "support": vae.likelihood.support},
-        "x": {"dtype": "float32", "support": vae.likelihood.support},
+        "x": {
+            "dtype": "float32",
+            "support": vae.likelihood.support,
+            **({"missing": "NaN"} if vae.likelihood.missing else {}),
+        },
+        **_columns(vae),
         **({} if of_y is vae.likelihood else {"preprocessing": _map(vae.likelihood)}),
         "prior": _describe(vae.prior),
         "known_answer": _known_answer(vae),
@@ -56,9 +62,16 @@ def _map(transformed):
     return {"location": transformed.location.tolist(), "scale": transformed.scale.tolist()}
 
 
+def _columns(vae):
+    """What the columns of a table are, without where their numbers lie."""
+    columns = columns_of(vae)
+    plain = [dataclasses.replace(c, x_knots=None, y_knots=None) for c in columns or ()]
+    return {"columns": [column.told() for column in plain]} if columns else {}
+
+
 def _describe(layer):
     config = layer.get_config()
-    for key in ("name", "dtype", "trainable"):
+    for key in ("name", "dtype", "trainable", "columns"):
         config.pop(key, None)
     scalars = [weight for weight in layer.weights if len(weight.shape) == 0]
     learned = [weight for weight in scalars if "int" not in weight.dtype]  # the rest are counts

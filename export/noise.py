@@ -55,6 +55,22 @@ def draws(keys, index, latent_dim, powers):
     return _entries(normal, keys, index, const(0), latent_dim, powers)
 
 
+def filling(keys, shape, powers):
+    """`noise.filling` as a graph: float32, (B,) and (B, *shape).
+
+    Args:
+        keys: `example_keys`, (B,) each.
+        shape: of the numbers for one x.
+        powers: what `runtime_powers` returns.
+    """
+    pair = words(keys, const(0), const(noise.COMPONENT), powers)
+    columns = [_column(key) for key in keys]
+    size, first = noise.event_size(shape), const(0)
+    u_of_x = _entries(uniform, columns, first, first, size, powers, noise.EVENT)
+    u_of_x = op.reshape(u_of_x, op.const(np.array([0, *shape])))  # 0: as it was
+    return uniform(_word(pair, 0), powers), u_of_x
+
+
 def words(keys, low, high, powers):
     """Threefry-2x32 of the counter (low, high): its two words as one int32 tensor, (2, ...)."""
     keys = (*keys, op.bitwise_xor(op.bitwise_xor(*keys), const(noise.PARITY)))

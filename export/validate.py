@@ -34,6 +34,8 @@ DRAWS = [
 SCORES = [(-1, 2**40, 300, 1), (2**63 - 1, 2**32 - 3, 5, 7), (0, 0, 1, 257)]
 """seed, least index, num_samples, batch"""
 TOLERANCE = 1e-5
+GAPS = 0.2
+"""The share of the entries that are missing in examples, where some may be."""
 
 
 class ValidationError(ValueError):
@@ -101,6 +103,7 @@ def check(vae, folder, tolerance=TOLERANCE):
         **_check_generator(vae, folder, tolerance),
         **_check_scores(vae, folder, tolerance, "scorer.onnx", vae.score),
         **_check_scores(vae, folder, tolerance, "elements.onnx", elements),
+        **_check_imputer(vae, folder, tolerance),
     }
 
 
@@ -176,24 +179,30 @@ def _check_generator(vae, folder, tolerance, ending=".onnx"):
         u = noise.event(seed, first, count, vae.likelihood.noise_shape(vae.input_shape))
         expected.append(_draw(vae, z, u, _labels(vae, count, one=True)))
     drawn, expected = np.concatenate(drawn), np.concatenate(expected)
+    what = f"{name}, {len(drawn)} samples"
+    _check_support(vae, drawn, what)
+    return {"x": _gap_of_draws(drawn, expected, tolerance, what)} if ending == ".onnx" else {}
+
+
+def _check_support(vae, drawn, what):
     try:
         vae.likelihood.check(drawn)
     except ValueError as error:
-        raise ValidationError(
-            f"{name}, {len(drawn)} samples: x is not of the likelihood: {error}"
-        ) from error
-    if ending != ".onnx":
-        return {}
+        raise ValidationError(f"{what}: x is not of the likelihood: {error}") from error
+
+
+def _gap_of_draws(drawn, expected, tolerance, what):
+    """The largest difference of drawn x, away from boundaries; refused where draws differ more."""
     gaps, off = np.abs(drawn - expected), elsewhere(drawn, expected, tolerance)
     size = np.abs(expected).max(axis=0, initial=1.0).mean()
     # Where rounding decides between two values, they differ by more the more seldom that is so:
     # the mean difference stays as small as that of what x is drawn from. One element may differ.
     if gaps.sum() - gaps.max() > tolerance * size * gaps.size:
         raise ValidationError(
-            f"{name}, {len(drawn)} samples: x differs from that of Keras in {off.mean():.2g} of "
-            f"its elements, and by {gaps.mean():.2g} in the mean"
+            f"{what}: x differs from that of Keras in {off.mean():.2g} of its elements, and by "
+            f"{gaps.mean():.2g} in the mean"
         )
-    return {"x": difference(np.where(off, expected, drawn), expected)}
+    return difference(np.where(off, expected, drawn), expected)
 
 
 def elsewhere(drawn, expected, tolerance):
@@ -239,6 +248,27 @@ def _check_scores(vae, folder, tolerance, file, function):
                 )
             largest[name] = max(largest[name], gap)
     return largest
+
+
+def _check_imputer(vae, folder, tolerance):
+    """The largest difference of what fills the gaps, away from boundaries, if there may be any."""
+    if not (folder / "imputer.onnx").exists():
+        return {}
+    imputer, drawn, expected = _session(load(folder / "imputer.onnx")), [], []
+    for seed, first, num_samples, batch in SCORES:
+        request = {"num_samples": num_samples, "seed": seed}
+        feeds = {name: np.array(value, np.int64) for name, value in request.items()}
+        index = first + np.arange(batch)[::-1]
+        example = {**_example(vae, batch), **_labels(vae, batch), "index": index}
+        drawn += imputer.run(["x_filled"], {**example, **feeds})
+        expected.append(vae.impute(**example, **request))
+        there = ~np.isnan(example["x"])
+        if not np.array_equal(drawn[-1][there], example["x"][there]):
+            raise ValidationError(f"imputer.onnx, {request}: changes what is not missing")
+    drawn, expected = np.concatenate(drawn), np.concatenate(expected)
+    what = f"imputer.onnx, {len(drawn)} examples"
+    _check_support(vae, drawn, what)
+    return {"x_filled": _gap_of_draws(drawn, expected, tolerance, what)}
 
 
 def load(path):
@@ -287,7 +317,10 @@ def _example(vae, batch):
     rng, shape = np.random.default_rng(batch), vae.likelihood.noise_shape(vae.input_shape)
     z = rng.standard_normal((batch, vae.latent_dim), dtype=np.float32)
     u = rng.uniform(1e-6, 1 - 1e-6, (batch, *shape)).astype(np.float32)
-    return {"x": _draw(vae, z, u, _labels(vae, batch))}
+    x = _draw(vae, z, u, _labels(vae, batch))
+    if vae.likelihood.missing:
+        x[rng.random(x.shape) < GAPS] = np.nan
+    return {"x": x}
 
 
 def _labels(vae, batch, one=False):

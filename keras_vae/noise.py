@@ -40,7 +40,9 @@ a temperature, epsilon is multiplied by it, in float32, and the uniform numbers 
 **Draws for a given example.** Where z is drawn many times for each of many examples, as in scoring
 data, an example has a seed of its own: the example of index i under a seed takes the integer whose
 low 32 bits are the first and whose high 32 bits are the second word of (seed, i, 2^20 − 1). Draw k
-of the example is the latent noise of index k under that seed.
+of the example is the latent noise of index k under that seed. Where x is drawn for an example, as
+its gaps are filled, u of index 0 under that seed chooses one of its draws of z, and x is drawn by
+the uniform numbers of index 0 under that seed.
 
 **Golden vectors.** In `noise.json` 64-bit integers are decimal text, and words and the bits of
 float32 numbers are 8 hexadecimal digits, the most significant first.
@@ -144,10 +146,7 @@ def event(seed, first, count, shape):
     >>> bool((event(7, 2, 3, (5, 4)) == event(7, 0, 5, (5, 4))[2:]).all())
     True
     """
-    size = event_size(shape)
-    position = EVENT + np.arange((size + 1) // 2)
-    pairs = uniform(seed, _range(first, count)[:, None], position)
-    return pairs.reshape(count, 2 * len(position))[:, :size].reshape(count, *shape)
+    return _event(seed, _range(first, count)[:, None], shape)
 
 
 def event_size(shape):
@@ -174,9 +173,31 @@ def draws(seed, index, start, num_samples, latent_dim):
     >>> draws(7, index=[2, 9, 4], start=0, num_samples=4, latent_dim=5).shape
     (4, 3, 5)
     """
-    low, high = (key.astype(np.uint64) for key in example_keys(seed, index))
-    seeds = low | high << np.uint64(32)
-    return _entries(seeds, _range(start, num_samples)[:, None], latent_dim)
+    return _entries(_seeds(seed, index), _range(start, num_samples)[:, None], latent_dim)
+
+
+def filling(seed, index, shape):
+    """The noise that x is drawn by for each given example, as where its gaps are filled.
+
+    Args:
+        index: of the examples, `(B,)`, in any order.
+        shape: of the numbers for one x: `likelihood.noise_shape(input_shape)`.
+
+    Returns:
+        u, `(B,)`, which chooses among draws of z, and the numbers for x, `(B, *shape)`: float32,
+        in (0, 1).
+
+    Raises:
+        ValueError: one x takes more numbers than there are, 2**20 − 2.
+
+    Example:
+
+    >>> u, u_of_x = filling(7, index=[2, 9, 4], shape=(5,))
+    >>> u.shape, u_of_x.shape
+    ((3,), (3, 5))
+    """
+    seeds = _seeds(seed, index)
+    return uniform(seeds, 0, COMPONENT)[:, 0], _event(seeds[:, None], 0, shape)
 
 
 def example_keys(seed, index):
@@ -189,6 +210,20 @@ def example_keys(seed, index):
     ((3,), dtype('uint32'))
     """
     return tuple(words(seed, index, EXAMPLE).T)
+
+
+def _seeds(seed, index):
+    """The seeds that given examples have: uint64, `(B,)`."""
+    low, high = (key.astype(np.uint64) for key in example_keys(seed, index))
+    return low | high << np.uint64(32)
+
+
+def _event(seed, index, shape):
+    """The numbers that x is drawn by, of seeds or indices `(n, 1)`: `(n, *shape)`."""
+    size = event_size(shape)
+    position = EVENT + np.arange((size + 1) // 2)
+    pairs = uniform(seed, index, position)
+    return pairs.reshape(len(pairs), 2 * len(position))[:, :size].reshape(len(pairs), *shape)
 
 
 def _entries(seed, index, latent_dim):

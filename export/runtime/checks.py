@@ -118,8 +118,11 @@ def _check_seed(seed):
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
 
 
-def checked_rows(name, array, shape):
+def checked_rows(name, array, shape, missing=False):
     """Returns `array` as float32, (batch, *shape).
+
+    Args:
+        missing: whether NaN may stand in it, for an entry that is missing.
 
     Raises:
         ValueError: it has another shape, holds no numbers, or one that is not finite.
@@ -136,6 +139,6 @@ def checked_rows(name, array, shape):
         want = ", ".join(map(str, shape))
         raise ValueError(f"{name} must have shape (batch, {want}), got {array.shape}")
     array = array.astype(np.float32, copy=False)
-    if not np.isfinite(array).all():
+    if not (np.isfinite(array) | (missing & np.isnan(array))).all():
         raise ValueError(f"{name} holds values that are NaN or infinite")
     return array

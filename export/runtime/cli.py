@@ -7,9 +7,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 
-from . import files, pictures, sessions
+from . import files, pictures, rows, sessions
 from .output import patiently
 from .resumable import partial, resumable
 from .vae import OnnxVAE
@@ -34,11 +35,9 @@ def _main(arguments):
     started = time.perf_counter()
     options = _parser().parse_args(arguments)
     out = Path(options.out)
-    draw = (options.count, options.seed, options.temperature, options.first, options.label)
-    mean = not options.draw
     try:
-        write = _writer(out)
-        write(OnnxVAE(options.bundle, precision=options.precision), out, *draw, mean)
+        write = _fill if options.impute else _writer(out)
+        done = write(OnnxVAE(options.bundle, precision=options.precision), out, options)
     except OSError as error:
         return _fail(f"cannot write {out}: {error.strerror or error}; {_left(out)}")
     except MemoryError:
@@ -47,28 +46,67 @@ def _main(arguments):
         return _fail(error)
     except KeyboardInterrupt:
         return _fail(f"interrupted; {_left(out)}", status=130)
-    seconds = time.perf_counter() - started
-    print(f"{options.count} samples of seed {options.seed} in {seconds:.2f} s: {out}")
+    print(f"{done} of seed {options.seed} in {time.perf_counter() - started:.2f} s: {out}")
     return 0
 
 
 def _writer(out):
     """The function that writes files of this suffix."""
-    writers = {".png": _write_picture, ".npy": _write_array}
+    writers = {".png": _write_picture, ".npy": _write_array, ".csv": _write_rows}
     if out.suffix.lower() not in writers:
-        raise ValueError(f"--out must end in .png or .npy, got {out}")
+        raise ValueError(f"--out must end in .png or .npy, or .csv for rows of a table, got {out}")
     if not out.parent.is_dir():
         raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
     files.checked(out)  # before the samples are drawn
     return writers[out.suffix.lower()]
 
 
-def _write_picture(vae, out, count, *draw):
-    pictures.check_picture((count, *vae.input_shape))
-    pictures.write(vae.as_seen(vae.sample(count, *draw)), out)
+def _asked(vae, options):
+    """The arguments of `OnnxVAE.sample` but for the last."""
+    label = options.label if options.where is None else rows.place_of(_columns(vae), options.where)
+    return options.count, options.seed, options.temperature, options.first, label
 
 
-def _write_array(vae, out, count, seed, temperature, first, label, mean):
+def _columns(vae):
+    if vae.columns is None:
+        raise ValueError(f"{vae.path} is no model of a table: it has no columns")
+    return vae.columns
+
+
+def _write_picture(vae, out, options):
+    pictures.check_picture((options.count, *vae.input_shape))
+    pictures.write(vae.as_seen(vae.sample(*_asked(vae, options), not options.draw)), out)
+    return f"{options.count} samples"
+
+
+def _write_rows(vae, out, options):
+    """Rows of a table: draws, since a mean of rows is none."""
+    columns, asked = _columns(vae), _asked(vae, options)
+    stream = vae.sample_stream(*asked, mean=False)
+    with files.atomic_write(out) as path, open(path, "w", encoding="utf-8", newline="") as file:
+        rows.write(file, rows.texts(columns, np.empty((0, len(columns)))))
+        with closing(_shown(stream, 0, options.count)) as shown:
+            for x in shown:
+                rows.write(file, rows.texts(columns, x, asked[-1]), head=False)
+    return f"{options.count} rows"
+
+
+def _fill(vae, out, options):
+    """The table of a file with its gaps filled."""
+    files.checked(out)
+    columns = _columns(vae)
+    head, lines, separator = rows.read(options.impute)
+    x = rows.numbers(columns, lines, head)
+    labels = rows.labels(columns, lines, head)
+    filled = vae.impute(x, options.num_samples, options.seed, label=labels)
+    with files.atomic_write(out) as path, open(path, "w", encoding="utf-8", newline="") as file:
+        rows.write(file, rows.filled(head, lines, rows.texts(columns, filled)), separator)
+    return f"{len(lines)} rows, {int(np.isnan(x).sum())} gaps filled,"
+
+
+def _write_array(vae, out, options):
+    count, seed, temperature, first, label = _asked(vae, options)
+    mean = not options.draw
     # What cannot be drawn is refused before there is a file.
     vae.sample_stream(count, seed, temperature, first, label, mean)
     request = {
@@ -81,15 +119,17 @@ def _write_array(vae, out, count, seed, temperature, first, label, mean):
         "chunk": vae.chunk,
         "onnxruntime": onnxruntime.__version__,
     }
-    with resumable(out, (count, *vae.input_shape), request) as rows:
-        if rows.damaged:
-            print(f"what was written after {rows.done} samples is damaged: drawn again", flush=True)
-        if rows.done:
-            print(f"going on after {rows.done} of {count} samples: {out}", flush=True)
-        rest = (count - rows.done, seed, temperature, first + rows.done, label, mean)
-        with closing(_shown(vae.sample_stream(*rest), rows.done, count)) as stream:
+    with resumable(out, (count, *vae.input_shape), request) as array:
+        done = array.done
+        if array.damaged:
+            print(f"what was written after {done} samples is damaged: drawn again", flush=True)
+        if done:
+            print(f"going on after {done} of {count} samples: {out}", flush=True)
+        rest = (count - done, seed, temperature, first + done, label, mean)
+        with closing(_shown(vae.sample_stream(*rest), done, count)) as stream:
             for x in stream:
-                rows.append(x)
+                array.append(x)
+    return f"{count} samples"
 
 
 def _shown(stream, done, count):
@@ -132,10 +172,19 @@ def _parser():
     parser.add_argument("--first", type=int, default=0, help="index of the first sample (0)")
     parser.add_argument("--label", type=int, help="of a conditional model: what to draw")
     parser.add_argument(
+        "--where", metavar="COLUMN=CATEGORY", help="of a table whose label is a column: the same"
+    )
+    parser.add_argument("--impute", metavar="FILE", help="a .csv whose gaps are filled by draws")
+    parser.add_argument(
+        "--num-samples", type=int, default=100, help="draws of z for each row, with --impute (100)"
+    )
+    parser.add_argument(
         "--draw", action="store_true", help="x, drawn from p(x|z), instead of the mean of p(x|z)"
     )
     parser.add_argument("--precision", default="float32", help="float32, float16 or int8 (float32)")
-    parser.add_argument("--out", required=True, help="samples.png, or samples.npy of any length")
+    parser.add_argument(
+        "--out", required=True, help="samples.png, samples.npy of any length, or rows.csv"
+    )
     return parser
 
 

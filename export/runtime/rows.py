@@ -91,6 +91,21 @@ def numbers(columns, rows, head):
     return x
 
 
+def labels(columns, rows, head):
+    """The labels of rows of text, int64 `(N,)`; None where no column is one.
+
+    Raises:
+        ValueError: as `numbers`; or a label is missing.
+    """
+    label = [{**column, "label": False} for column in columns if column.get("label")]
+    if not label:
+        return None
+    y = numbers(label, rows, head)[:, 0]
+    if np.isnan(y).any():
+        raise ValueError(f"row {np.isnan(y).argmax()} has no {label[0]['name']!r}, its label")
+    return y.astype(np.int64)
+
+
 def _read(read, text, column, number):
     try:
         return read(text)

@@ -15,6 +15,8 @@ CHUNK, CHUNK_VALUES = 1024, 2**17  # examples and their numbers, at once: benchm
 SCORED = 16  # examples scored at once, each by all its draws
 POSTERIOR = ["z_mean", "z_log_var"]
 TERMS = "element_log_prob"
+FILLED = "x_filled"
+DECODED = 4096  # latents that are decoded at once to fill gaps
 SCORES = ["elbo", "reconstruction_loss", "kl_loss", "log_likelihood"]
 WORTH = 0.003  # seconds: two threads were slower at 1.4 ms of work, and faster at 4.4
 
@@ -55,6 +57,8 @@ class OnnxVAE:
         self.input_shape = tuple(self.manifest["input_shape"])
         self.latent_dim = self.manifest["latent_dim"]
         self.num_classes = self.manifest.get("num_classes")
+        self.columns = self.manifest.get("columns")
+        self._gaps = "missing" in self.manifest.get("x", {})
         self.precision = precision
         self.file("sampler")  # refuses a precision that is not there
         self._providers = providers or [sessions.CPU]
@@ -115,7 +119,7 @@ class OnnxVAE:
         Raises:
             ValueError: `x` has another shape, holds no numbers, or a NaN.
         """
-        x = checked_rows("x", x, self.input_shape)
+        x = checked_rows("x", x, self.input_shape, self._gaps)
         return self._run(self._encoder, POSTERIOR, len(x), lambda rows: {"x": x[rows]})
 
     def decode(self, z, label=None):
@@ -185,9 +189,28 @@ class OnnxVAE:
         share = self._share(len(given["x"]), most=SCORED)
         return self._run(self._elements, [TERMS], len(given["x"]), feeds, share)[0]
 
+    def impute(self, x, num_samples=100, seed=0, index=None, label=None):
+        """x with its gaps filled by a draw from p(missing | observed), as `keras_vae.VAE.impute`.
+
+        Another seed gives another draw: what is computed from the data is computed from several.
+
+        Args:
+            x: examples, (B, *input_shape), NaN where an entry is missing.
+            num_samples, seed, index, label: as in `score`.
+
+        Returns:
+            (B, *input_shape), float32; what was observed is as it was.
+
+        Raises:
+            ValueError: an argument is out of range, or the bundle is of data without gaps.
+        """
+        given, feeds = self._scoring(x, num_samples, seed, index, label)
+        size = max(1, min(SCORED, DECODED // num_samples))
+        return self._run(self._imputer, [FILLED], len(given["x"]), feeds, size)[0]
+
     def _scoring(self, x, num_samples, seed, index, label):
         """The examples of a request, which is checked, and what the graph is fed for some rows."""
-        x = checked_rows("x", x, self.input_shape)
+        x = checked_rows("x", x, self.input_shape, self._gaps)
         check_score(num_samples, seed)
         given = {"x": x, "index": checked_index(index, len(x))}
         given |= checked_label(label, self.num_classes, len(x))
@@ -249,6 +272,13 @@ class OnnxVAE:
             raise ValueError(f"{self.path} holds no {name}: its likelihood has no terms by element")
         shape = self.manifest["files"][name].get("outputs", {}).get(TERMS, [None])[1:]
         return self._session("elements", x=self.input_shape, **{TERMS: tuple(shape)})
+
+    @cached_property
+    def _imputer(self):
+        name = self.file("imputer")
+        if name not in self.manifest["files"]:
+            raise ValueError(f"{self.path} holds no {name}: its model knows no gaps")
+        return self._session("imputer", x=self.input_shape, **{FILLED: self.input_shape})
 
     @cached_property
     def _scorer(self):

@@ -40,7 +40,7 @@ class Categorical(Likelihood):
         return ops.where(ops.all(self.in_support(x), axis=-1, keepdims=True), terms, -math.inf)
 
     def mean(self, x_logits):
-        return ops.softmax(x_logits, axis=-1)
+        return ops.exp(ops.log_softmax(x_logits, axis=-1))  # softmax warns of a single class
 
     def noise_shape(self, event_shape):
         """One number for all classes."""

@@ -36,9 +36,11 @@ class Group(NamedTuple):
 
     def decode(self, values):
         """`(..., columns, width)` → `(..., columns)`; of categories the one of most weight."""
-        if isinstance(self.likelihood, Categorical):
-            return ops.cast(ops.argmax(values, axis=-1), "float32")
-        return ops.squeeze(values, -1)
+        if not isinstance(self.likelihood, Categorical):
+            return ops.squeeze(values, -1)
+        classes = np.arange(self.width, dtype="float32")
+        most = ops.greater_equal(values, ops.max(values, axis=-1, keepdims=True))
+        return ops.min(ops.where(most, classes, float(self.width)), axis=-1)  # argmax, in ONNX
 
     @property
     def num_params(self):
@@ -200,8 +202,8 @@ class Columns(Likelihood):
 
     def _filled(self, x):
         """Which entries are not missing, and x with some value in place of those that are."""
-        observed = ops.logical_not(ops.isnan(x))
-        return observed, ops.where(observed, x, self._filling)
+        missing = ops.isnan(x)  # itself the condition, because tf2onnx would multiply by another
+        return ops.logical_not(missing), ops.where(missing, self._filling, x)
 
     def _split(self, x_params):
         """The groups, and of each the raw outputs `(..., columns, params of one)`."""

@@ -92,6 +92,22 @@ def one_hot(log_p, u):
     return ops.cast(ops.equal(k, classes), log_p.dtype)
 
 
+def one_of_many(log_p, u):
+    """As `one_hot`, also where a graph does not know how many classes there are.
+
+    Example:
+
+    >>> import numpy as np
+    >>> [float(p) for p in one_of_many(np.log([0.2, 0.5, 0.3]), np.float64(0.6))]
+    [0.0, 1.0, 0.0]
+    """
+    p = ops.exp(log_p - ops.max(log_p, axis=-1, keepdims=True))
+    ends = ops.cumsum(p, axis=-1)
+    ends = ends / ops.max(ends, axis=-1, keepdims=True)  # the last is 1, and u below it
+    within = ops.cast(ops.expand_dims(u, -1) < ends, log_p.dtype)
+    return ops.cast(ops.equal(ops.cumsum(within, axis=-1), 1), log_p.dtype)
+
+
 def poisson(rate, u):
     """The quantile function of a Poisson distribution, whose total variation error is below 4e-5.
 

@@ -6,10 +6,11 @@ import numpy as np
 
 from keras_vae import noise
 from keras_vae.models.arrays import check_batch_size, checked_finite
-from keras_vae.models.scoring import Scoring, as_arrays
+from keras_vae.models.imputing import Imputing
+from keras_vae.models.scoring import as_arrays
 
 
-class Inference(Scoring):
+class Inference(Imputing):
     """What a trained VAE is used for; `Programs` says what of it is compiled."""
 
     def encode(self, x, batch_size=256):
