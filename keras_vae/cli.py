@@ -20,6 +20,7 @@ MODULES = {
     "evaluate": "keras_vae.commands.evaluating",
     "compare": "keras_vae.commands.comparing",
     "sample": "keras_vae.commands.pictures",
+    "impute": "keras_vae.commands.pictures",
     "plot": "keras_vae.commands.pictures",
 }
 RUN = "what train was given as --out"
@@ -81,7 +82,7 @@ def parser():
         "--out", type=Path, help="a .json for the report (default: in DIR, or beside a bundle)"
     )
 
-    sample = commands.add_parser("sample", help="draw images", formatter_class=help_format)
+    sample = commands.add_parser("sample", help="draw images, or rows of a table", formatter_class=help_format)
     sample.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
     sample.add_argument("--count", type=int, default=64, help="number of samples")
     sample.add_argument("--seed", type=int, default=0, help="which samples")
@@ -89,9 +90,25 @@ def parser():
     sample.add_argument("--first", type=int, default=0, help="index of the first sample")
     sample.add_argument("--label", type=int, help="of a conditional model: what to draw")
     sample.add_argument(
+        "--where",
+        metavar="COLUMN=CATEGORY",
+        help="of a table whose label is a column: the same",
+    )
+    sample.add_argument(
         "--draw", action="store_true", help="x, drawn from p(x|z), instead of the mean of p(x|z)"
     )
-    sample.add_argument("--out", type=Path, required=True, help="a .png, or an .npy for arrays")
+    sample.add_argument("--out", type=Path, required=True, help="a .png, an .npy for arrays, or a .csv for rows")
+
+    impute = commands.add_parser(
+        "impute", help="fill the gaps of a table", formatter_class=help_format
+    )
+    impute.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
+    impute.add_argument("--data", type=Path, required=True, help="a .csv with gaps")
+    impute.add_argument(
+        "--num-samples", type=int, default=100, metavar="K", help="draws of z for each row"
+    )
+    impute.add_argument("--seed", type=int, default=0, help="another one is another draw")
+    impute.add_argument("--out", type=Path, required=True, help="a .csv")
 
     plot = commands.add_parser(
         "plot", help="latent traversal, and the manifold of two latent dimensions"

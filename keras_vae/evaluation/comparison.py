@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from keras_vae.evaluation.bits import entries_of, likelihood_of
+from keras_vae.evaluation.bits import columns_of, entries_of, likelihood_of
 from keras_vae.evaluation.estimate import estimate, finite
 from keras_vae.evaluation.paired import paired_difference, signed, verdict
 from keras_vae.evaluation.scores import scores
@@ -132,7 +132,9 @@ def measure(vae):
     'has a density p(x)'
     """
     likelihood = likelihood_of(vae)
-    if likelihood is None:
+    if columns_of(vae) is not None:
+        kind = "a probability of the rows of a table,"
+    elif likelihood is None:
         kind = f"a {vae.manifest['likelihood']['class_name']}, which is not of keras_vae,"
     else:
         kind = "a density" if entries_of(vae) is None else "a probability of discrete x,"
