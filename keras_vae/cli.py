@@ -82,7 +82,9 @@ def parser():
         "--out", type=Path, help="a .json for the report (default: in DIR, or beside a bundle)"
     )
 
-    sample = commands.add_parser("sample", help="draw images, or rows of a table", formatter_class=help_format)
+    sample = commands.add_parser(
+        "sample", help="draw images, or rows of a table", formatter_class=help_format
+    )
     sample.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
     sample.add_argument("--count", type=int, default=64, help="number of samples")
     sample.add_argument("--seed", type=int, default=0, help="which samples")
@@ -97,7 +99,9 @@ def parser():
     sample.add_argument(
         "--draw", action="store_true", help="x, drawn from p(x|z), instead of the mean of p(x|z)"
     )
-    sample.add_argument("--out", type=Path, required=True, help="a .png, an .npy for arrays, or a .csv for rows")
+    sample.add_argument(
+        "--out", type=Path, required=True, help="a .png, an .npy for arrays, or a .csv for rows"
+    )
 
     impute = commands.add_parser(
         "impute", help="fill the gaps of a table", formatter_class=help_format

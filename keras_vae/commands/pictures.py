@@ -12,9 +12,7 @@ from keras_vae.tables import rows
 def sample(*, run, count, seed, temperature, first, label, where, draw, out):
     """Draws samples of a run or a bundle into a picture, an array, or rows of a table."""
     if out.suffix not in (".png", ".npy", ".csv"):
-        raise ValueError(
-            f"--out must end in .png or .npy, or .csv for rows of a table, got {out}"
-        )
+        raise ValueError(f"--out must end in .png or .npy, or .csv for rows of a table, got {out}")
     if out.suffix == ".png" and count < 1:
         raise ValueError(f"a picture needs a count of at least 1, got {count}")
     with output_folder(out.parent), atomic_write(out) as path:

@@ -1,6 +1,5 @@
 """Impute: draws of what is missing, given what is there."""
 
-import numpy as np
 from keras import ops
 
 from keras_vae import noise

@@ -18,4 +18,15 @@ from keras_vae.tables.fitting import fitted
 from keras_vae.tables.frames import SUFFIXES
 from keras_vae.tables.table import Table, read, text, told
 
-__all__ = ["SUFFIXES", "Column", "Columns", "Table", "encode", "fitted", "found", "read", "text", "told"]
+__all__ = [
+    "SUFFIXES",
+    "Column",
+    "Columns",
+    "Table",
+    "encode",
+    "fitted",
+    "found",
+    "read",
+    "text",
+    "told",
+]

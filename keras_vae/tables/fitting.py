@@ -54,7 +54,10 @@ def _standardizing(column, values):
 
 
 def _by_quantiles(column, values):
-    values, step = np.sort(values), dataclasses.replace(column, x_knots=(np.abs(values).max(),)).step
+    values, step = (
+        np.sort(values),
+        dataclasses.replace(column, x_knots=(np.abs(values).max(),)).step,
+    )
     x = _boundaries(column, values, step)
     below = np.searchsorted(values, x) / len(values)
     share = (1 - EVEN) * below + EVEN * (x - x[0]) / (x[-1] - x[0])

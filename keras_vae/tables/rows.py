@@ -150,7 +150,9 @@ def read(path):
             file.seek(0)
             head, *rows = csv.reader(file, delimiter=separator)
     except (OSError, ValueError, csv.Error) as error:
-        raise ValueError(f"{path} must be a table in UTF-8 with a line of names ({error})") from error
+        raise ValueError(
+            f"{path} must be a table in UTF-8 with a line of names ({error})"
+        ) from error
     for number, row in enumerate(rows):
         if len(row) != len(head):
             raise ValueError(

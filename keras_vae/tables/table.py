@@ -9,11 +9,11 @@ import numpy as np
 
 from keras_vae.distributions.column import Column
 from keras_vae.distributions.columns import Columns
+from keras_vae.lookup import hint
 from keras_vae.tables import frames, rows
 from keras_vae.tables.encoding import encode
 from keras_vae.tables.finding import found
 from keras_vae.tables.fitting import fitted
-from keras_vae.lookup import hint
 
 
 @dataclass(frozen=True, eq=False)
