@@ -57,7 +57,8 @@ class Imputing(Scoring):
             rows = slice(start, start + size)
             epsilon = noise.draws(seed, index[rows], 0, num_samples, self.latent_dim)
             u = noise.filling(seed, index[rows], shape)
-            (result[rows],) = as_arrays(run(x[rows], epsilon, *u, *(l[rows] for l in labels)))
+            given = x[rows], epsilon, *u, *(label[rows] for label in labels)
+            (result[rows],) = as_arrays(run(*given))
         return result
 
     def _imputed(self, x, epsilon, u, u_of_x, label=None):

@@ -18,7 +18,7 @@ FORMATS = (
 """Of dates that are written as text, those that are tried, in this order."""
 
 FEW, ENOUGH = 12, 5
-"""Numbers of no more different values, each of which stands so often in the mean, are categories."""
+"""Numbers of so few different values, each of which stands so often on average, are categories."""
 
 SOME = 20
 """In fewer rows than this, values that all differ say nothing."""
@@ -31,7 +31,7 @@ DIGITS = 7
 """Decimals beyond so many digits of the spread of a column are not kept: float32 has no more."""
 
 
-class NoUse(ValueError):
+class UselessError(ValueError):
     """A column from which nothing can be learned; it says why."""
 
 
@@ -68,7 +68,7 @@ def found(frame):
             column, note = _column(series)
             columns.append(column)
             notes += note
-        except NoUse as why:
+        except UselessError as why:
             notes.append(f"left out: {series.name} ({why})")
     if not columns:
         raise ValueError(f"no column of the table is of any use: {'; '.join(notes)}")
@@ -80,7 +80,7 @@ def _column(series):
     values = series.drop_nulls()
     values = values.drop_nans() if values.dtype.is_float() else values
     if not len(values):
-        raise NoUse("every value is missing")
+        raise UselessError("every value is missing")
     if values.dtype.is_temporal() and values.dtype != pl.Time and values.dtype != pl.Duration:
         return _date(values.cast(pl.Datetime("us"))), []
     if values.dtype == pl.String:
@@ -91,7 +91,7 @@ def _column(series):
         return _number(values, values, _decimals(values)), []
     if isinstance(values.dtype, pl.Categorical | pl.Enum):
         return _category(values.cast(pl.String)), []
-    raise NoUse(f"it holds values of type {values.dtype}")
+    raise UselessError(f"it holds values of type {values.dtype}")
 
 
 def _of_text(values):
@@ -127,7 +127,7 @@ def _category(texts):
     count, different = len(texts), texts.n_unique()
     if count >= SOME and different > min(MOST_CATEGORIES, count / 2):
         what = "all values differ, an identifier" if different == count else "text of its own"
-        raise NoUse(f"{what}: {different} different values in {count} rows")
+        raise UselessError(f"{what}: {different} different values in {count} rows")
     return Column(texts.name, "category", categories=texts.unique().sort().to_list())
 
 
@@ -144,7 +144,7 @@ def _number(numbers, written, decimals):
     low, high = values.min(), values.max()
     whole = (values == np.floor(values)).all()
     if whole and count >= SOME and different == count == high - low + 1:
-        raise NoUse("it numbers the rows")
+        raise UselessError("it numbers the rows")
     if whole and low == 0 and values.var() >= values.mean():
         return Column(name, "count")
     spread = np.subtract(*np.quantile(values, (0.95, 0.05))) or high - low

@@ -151,7 +151,7 @@ def read(path):
             head, *rows = csv.reader(file, delimiter=separator)
     except (OSError, ValueError, csv.Error) as error:
         raise ValueError(
-            f"{path} must be a table in UTF-8 with a line of names ({error})"
+            f"{path} must be a table in UTF-8 whose first line has names ({error})"
         ) from error
     for number, row in enumerate(rows):
         if len(row) != len(head):
