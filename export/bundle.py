@@ -1,4 +1,4 @@
-"""The folder: ONNX files, a manifest, a model card and a picture, written whole or not at all."""
+"""The folder: ONNX files, a manifest, a card, perhaps a picture, written whole or not at all."""
 
 import hashlib
 import json
@@ -7,10 +7,20 @@ from pathlib import Path
 import keras
 import onnx
 
-from export import card, convert, elements, quantize, runtime, sampler, scorer, validate, variants
+from export import (
+    card,
+    convert,
+    elements,
+    pictures,
+    quantize,
+    runtime,
+    sampler,
+    scorer,
+    validate,
+    variants,
+)
 from export import manifest as manifests
 from keras_vae.folders import atomic_folder, output_folder
-from keras_vae.plotting import gallery
 
 GRAPHS = {
     "encoder.onnx": lambda parts: parts.encoder,
@@ -109,8 +119,8 @@ def _fill(folder, vae, tolerance, metrics, trial, say):
     }
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     say("sampling")
-    runtime.write(gallery(runtime.OnnxVAE(folder)), folder / "samples.png")
-    _write_text(folder / "README.md", card.text(manifest))
+    pictured = pictures.write(runtime.OnnxVAE(folder), folder / "samples.png")
+    _write_text(folder / "README.md", card.text(manifest, pictured))
 
 
 def _save_all(parts, folder, about):

@@ -135,7 +135,7 @@ def _parser():
         "--draw", action="store_true", help="x, drawn from p(x|z), instead of the mean of p(x|z)"
     )
     parser.add_argument("--precision", default="float32", help="float32, float16 or int8 (float32)")
-    parser.add_argument("--out", required=True, help="samples.png, or samples.npy of any length")
+    parser.add_argument("--out", required=True, help="samples.png, of images, or samples.npy")
     return parser
 
 
