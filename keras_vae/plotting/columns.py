@@ -6,12 +6,9 @@ Of more than 16 columns, the first 16 are shown that hold more than one number.
 import math
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from keras_vae.plotting.latents import checked_start, liveliest, moved, plane
-
-MOST = 16
-"""Columns that a figure shows."""
+from keras_vae.plotting.panels import check_same, panels, varied, vectors
 
 BINS = 8, 30
 """Of a histogram, at least and at most; between the two by Rice's rule, 2 n^(1/3)."""
@@ -43,19 +40,19 @@ def histograms(x, data=None):
 
     >>> figure = histograms(np.random.default_rng(0).poisson(3, size=(100, 4)))
     """
-    groups = [(_vectors("x", x), MODEL)]
+    groups = [(vectors("x", x), MODEL)]
     if data is not None:
-        groups.append((_vectors("data", data), DATA))
-        _check_same("data", groups[1][0][:1], groups[0][0][:1])
-    columns = _varied(groups[-1][0])
-    figure, panels = _panels(columns, "", "share of examples")
-    for column, axes in zip(columns, panels, strict=True):
+        groups.append((vectors("data", data), DATA))
+        check_same("data", groups[1][0][:1], groups[0][0][:1])
+    columns = varied(groups[-1][0])
+    figure, axes_of = panels(columns, "", "share of examples")
+    for column, axes in zip(columns, axes_of, strict=True):
         bins = _bins([values[:, column] for values, _ in groups])
         for values, colour in reversed(groups):
             heights = np.histogram(values[:, column], bins)[0] / len(values)
             axes.stairs(heights, bins, color=colour, fill=colour == DATA, linewidth=1.5)
     names = ["test data", "samples"][-len(groups) :]
-    figure.legend(panels[0].patches, names, loc="outside upper right", fontsize=8, frameon=False)
+    figure.legend(axes_of[0].patches, names, loc="outside upper right", fontsize=8, frameon=False)
     return figure
 
 
@@ -73,11 +70,11 @@ def column_reconstructions(x, x_hat):
 
     >>> figure = column_reconstructions(np.ones((5, 3)), np.zeros((5, 3)))
     """
-    x, x_hat = _vectors("x", x), _vectors("x_hat", x_hat)
-    _check_same("x_hat", x_hat, x)
-    columns = _varied(x)
-    figure, panels = _panels(columns, "x", r"$\hat{x}$")
-    for column, axes in zip(columns, panels, strict=True):
+    x, x_hat = vectors("x", x), vectors("x_hat", x_hat)
+    check_same("x_hat", x_hat, x)
+    columns = varied(x)
+    figure, axes_of = panels(columns, "x", r"$\hat{x}$")
+    for column, axes in zip(columns, axes_of, strict=True):
         axes.plot(x[:, column], x_hat[:, column], ".", markersize=3, color=MODEL)
         axes.axline((x[0, column], x[0, column]), slope=1, color=DATA, linewidth=1, zorder=0)
     return figure
@@ -101,9 +98,9 @@ def column_traversal(vae, points=25, z=None, label=None):
     dims = liveliest(lambda z: _scaled(decode(z)), start)[:LINES]
     values = np.linspace(-3, 3, points, dtype=np.float32)
     x_hat = decode(moved(start, dims, values))  # (dims * points, D)
-    columns = _varied(x_hat)
-    figure, panels = _panels(columns, "z", r"$\hat{x}$")
-    for column, axes in zip(columns, panels, strict=True):
+    columns = varied(x_hat)
+    figure, axes_of = panels(columns, "z", r"$\hat{x}$")
+    for column, axes in zip(columns, axes_of, strict=True):
         lines = axes.plot(values, x_hat[:, column].reshape(len(dims), points).T, linewidth=1.5)
     names = [f"z[{dim}]" for dim in dims]
     figure.legend(lines, names, loc="outside upper right", ncols=LINES, fontsize=8, frameon=False)
@@ -122,9 +119,9 @@ def column_manifold(vae, size=20, label=None):
         ValueError: `latent_dim` is not 2.
     """
     x_hat = _decoder(vae, label)(plane(vae, size))
-    columns = _varied(x_hat)
-    figure, panels = _panels(columns, "z[0]", "z[1]")
-    for column, axes in zip(columns, panels, strict=True):
+    columns = varied(x_hat)
+    figure, axes_of = panels(columns, "z[0]", "z[1]")
+    for column, axes in zip(columns, axes_of, strict=True):
         picture = axes.imshow(x_hat[:, column].reshape(size, size), extent=(0, 1, 0, 1))
         figure.colorbar(picture, ax=axes).ax.tick_params(labelsize=7)
         axes.set_xticks([])
@@ -143,27 +140,9 @@ def _scaled(x):
     return x / np.where(deviation > 0, deviation, 1)
 
 
-def _vectors(name, x):
-    x = np.asarray(x, np.float64)
-    if x.ndim != 2 or not x.size:
-        raise ValueError(f"{name} must have shape (N, D), N and D from 1, got {x.shape}")
-    return x
-
-
-def _check_same(name, x, like):
-    if x.shape != like.shape:
-        raise ValueError(f"{name} must have the shape of x, {like.shape}, got {x.shape}")
-
-
-def _varied(x):
-    """The first columns that hold more than one number, or the first, if none does."""
-    varied = np.flatnonzero((x != x[:1]).any(axis=0))
-    return (varied if len(varied) else np.arange(x.shape[1]))[:MOST]
-
-
 def _bins(groups):
     """The edges of the bins for one column of each group: of x and of data."""
-    groups = [values[np.isfinite(values)] for values in groups]
+    groups = [values[np.isfinite(values)].astype("float64") for values in groups]
     ends = [np.quantile(values, (TAIL, 1 - TAIL)) for values in groups if len(values)] or [(0, 0)]
     low, high = np.min(ends), np.max(ends)
     count = int(np.clip(2 * np.cbrt(min(map(len, groups))), *BINS))
@@ -173,18 +152,3 @@ def _bins(groups):
         step = math.ceil((high - low + 1) / count)
         return np.arange(low, high + step + 1, step) - 0.5
     return np.linspace(low, high, count + 1) if high > low else np.array([low - 0.5, low + 0.5])
-
-
-def _panels(columns, x_label, y_label):
-    """A figure with a panel for each of `columns`."""
-    across = min(4, len(columns))
-    down = math.ceil(len(columns) / across)
-    figure = Figure(figsize=(2.4 * across + 0.4, 1.9 * down + 0.5), layout="constrained")
-    panels = [figure.add_subplot(down, across, i + 1) for i in range(len(columns))]
-    for column, axes in zip(columns, panels, strict=True):
-        axes.set_title(f"column {column}", fontsize=9)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel(x_label, fontsize=9)
-    figure.supylabel(y_label, fontsize=9)
-    return figure, panels
