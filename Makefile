@@ -29,7 +29,10 @@ NAME := $(patsubst -%,%,$(subst /,-,$(subst ../,,$(DATA:/=))))
 TRAINED := runs/$(NAME)/model.keras
 MODEL = $(TRAINED)
 OUT = $(patsubst %/,%,$(dir $(MODEL)))/onnx
-PICTURE := $(OUT:/=)-samples.png
+# A picture of images, of all else an array: the shell asks once the bundle is there.
+SHAPE = json.load(open('$(OUT:/=)/manifest.json'))['input_shape']
+SUFFIX = $$($(PY) -c "import json; print('png' if len($(SHAPE)) == 3 else 'npy')")
+SAMPLES = $(OUT:/=)-samples.$(SUFFIX)
 
 FLAGS_mnist := --binarize dynamic
 TRAIN_FLAGS = $(FLAGS_$(NAME))
@@ -90,10 +93,10 @@ $(INSTALLED): $(LOCKED) pyproject.toml
 export: $(INSTALLED) $(filter $(TRAINED),$(MODEL))  ## Train if there is no model yet, export to ONNX, sample it
 	@echo "==> export $(MODEL) to $(OUT)"
 	$(PY) -m export $(MODEL) --out $(OUT)
-	@echo "==> sample 64 images with onnxruntime, without TensorFlow"
-	$(PY) -m export.runtime $(OUT) --count 64 --seed 0 --out $(PICTURE)
+	@echo "==> draw 64 samples with onnxruntime, without TensorFlow"
+	$(PY) -m export.runtime $(OUT) --count 64 --seed 0 --out $(SAMPLES)
 	@echo
-	@$(PY) -m export.report $(OUT) --picture $(PICTURE) --started $(STARTED)
+	@$(PY) -m export.report $(OUT) --picture $(SAMPLES) --started $(STARTED)
 
 train: $(TRAINED)  ## Train alone, into runs/$DATA
 

@@ -1,4 +1,4 @@
-"""The folder: ONNX files, a manifest, a model card and a picture, written whole or not at all."""
+"""The folder: ONNX files, a manifest, a card, perhaps a picture, written whole or not at all."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from export import (
     convert,
     elements,
     imputer,
+    pictures,
     quantize,
     runtime,
     sampler,
@@ -21,7 +22,6 @@ from export import (
 )
 from export import manifest as manifests
 from keras_vae.folders import atomic_folder, output_folder
-from keras_vae.plotting import gallery
 
 GRAPHS = {
     "encoder.onnx": lambda parts: parts.encoder,
@@ -120,10 +120,9 @@ def _fill(folder, vae, tolerance, metrics, trial, say):
         "precisions": trial.judge(folder, say),
     }
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    if "columns" not in manifest:
-        say("sampling")
-        runtime.write(gallery(runtime.OnnxVAE(folder)), folder / "samples.png")
-    _write_text(folder / "README.md", card.text(manifest))
+    say("sampling")
+    pictured = pictures.write(runtime.OnnxVAE(folder), folder / "samples.png")
+    _write_text(folder / "README.md", card.text(manifest, pictured))
 
 
 def _save_all(parts, folder, about):

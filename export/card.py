@@ -1,20 +1,24 @@
 """The model card: the README.md of a bundle."""
 
+KINDS = {1: "vectors", 3: "images"}
+"""What examples are called, by the number of their axes."""
+
 LABEL = 'draw["label"] = np.array(0, np.int64)\n'
 
 
-def text(manifest):
+def text(manifest, pictured):
     """Writes the model card of a bundle, in Markdown.
 
     Args:
         manifest: what manifest.json holds.
+        pictured: whether samples.png stands beside it.
     """
     shape, latent_dim = tuple(manifest["input_shape"]), manifest["latent_dim"]
     num_classes = manifest.get("num_classes")
     likelihood = manifest["likelihood"]["class_name"]
     sections = [
         f"# A variational autoencoder of {_data(shape)}",
-        "![Samples](samples.png)",
+        "![Samples](samples.png)" if pictured else None,
         f"Latent size {latent_dim}, likelihood {likelihood}, "
         f"prior {manifest['prior']['class_name']}. "
         f"Exported by keras-vae {manifest['keras_vae']}, ONNX opset {manifest['opset']}.",
@@ -32,7 +36,7 @@ def text(manifest):
 
 def _data(shape):
     size = " x ".join(map(str, shape))
-    return f"images of {size}" if len(shape) == 3 else f"vectors of {size}"
+    return f"{KINDS.get(len(shape), 'arrays')} of {size}"
 
 
 def _files(files):

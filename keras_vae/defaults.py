@@ -51,14 +51,15 @@ def in_levels(x):
 def settings_for(shape, count, kind, likelihood=None):
     """The settings of `train` that depend on the data, such that it is done in ten minutes.
 
-    Vectors, and small pictures in one channel, are learned in seconds by an `mlp`. Larger ones in
-    one channel get a `conv`; colour gets a `resnet`, a flow as its prior, and if its numbers are
-    levels the mixture of discretized logistics. Vectors of real numbers are standardized, because
-    their columns may have different units. The learning rate for pictures falls to 0, and the
-    number of epochs is what there is time for on two cores.
+    Vectors, small pictures in one channel, and what is neither, such as voxels, get an `mlp`.
+    Larger pictures in one channel get a `conv`; colour gets a `resnet`, a flow as its prior, and
+    if its numbers are levels the mixture of discretized logistics. Real numbers that are no
+    pictures are standardized, because the columns of a table may have different units. The
+    learning rate for pictures falls to 0, and the number of epochs is what there is time for on
+    two cores.
 
     Args:
-        shape: of one example: `(D,)` or `(H, W, C)`.
+        shape: of one example: `(D,)`, `(H, W, C)`, or of another number of axes.
         count: how many there are to train on.
         kind: as `kind_of` says; `"binary"` also for what is drawn binary in training; `"table"`.
         likelihood: its name, where it was said.
@@ -80,12 +81,13 @@ def settings_for(shape, count, kind, likelihood=None):
         "schedule": "constant",
         "preprocessing": "none",
     }
-    if len(shape) == 1 and kind == "real" and likelihood in (None, *OF_ANY_NUMBERS):
+    picture = len(shape) == 3
+    if not picture and kind == "real" and likelihood in (None, *OF_ANY_NUMBERS):
         usual["preprocessing"] = "standardize"
     if kind == "table":
         return {**usual, **of_tables(count)}
     pixels, channels = math.prod(shape[:-1]), shape[-1]
-    if len(shape) < 3 or (channels == 1 and pixels <= SMALL):
+    if not picture or (channels == 1 and pixels <= SMALL):
         return {**usual, "architecture": "mlp", "latent_dim": 8, "epochs": 100, "batch_size": 64}
     if channels == 1:
         return {**usual, **of_pictures("conv", 16, pixels, 64, GREY / count)}

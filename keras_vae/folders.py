@@ -59,7 +59,8 @@ def atomic_files(folder, stale=()):
 
     Args:
         folder: it must be there; what else it holds stays.
-        stale: names of files that tell of the replaced ones, and are removed with them.
+        stale: names of files that tell of the replaced ones, and are removed with them, but for
+            those that are written anew beside others.
 
     Raises:
         FileExistsError: where a file must go, there is something else.
@@ -117,11 +118,13 @@ def _decided(stage):
 def _move(stage, folder, stale):
     decided = _decided(stage)
     if decided.is_dir():
-        for name in stale:
-            if Path(folder, name).is_file():
-                Path(folder, name).unlink()
-        for file in decided.iterdir():
-            os.replace(file, Path(folder, file.name))
+        names = {file.name for file in decided.iterdir()}
+        if names - set(stale):  # else a pass before this one had come to the last lines
+            for name in set(stale) - names:
+                if Path(folder, name).is_file():
+                    Path(folder, name).unlink()
+        for name in sorted(names, key=lambda name: name in stale):
+            os.replace(decided / name, Path(folder, name))
         decided.rmdir()
 
 

@@ -18,6 +18,7 @@ LIKELIHOODS = (
     "negative_binomial",
     "normal",
     "poisson",
+    "zero_inflated_negative_binomial",
 )
 OBJECTIVES = ("elbo", "iwae")
 POSTERIORS = ("diagonal_normal", "full_normal")

@@ -138,6 +138,41 @@ def test_train_over_a_run_removes_what_told_of_the_model_before(tmp_path, capsys
     ]
 
 
+def trained(x, out, *arguments):
+    np.save(out / "x.npy", x)
+    short = ["--epochs", "1", "--latent-dim", "2", "--overwrite", *arguments]
+    assert main(["train", "--data", str(out / "x.npy"), *short, "--out", str(out / "run")]) == 0
+    return out / "run"
+
+
+def test_a_table_has_pictures_and_voxels_have_none(tmp_path, rng, capsys):
+    x, pictures = rng.normal(size=(40, 64)), {"reconstructions.png", "samples.png"}
+    table = trained(x, tmp_path)
+    assert names(table) == RUN_FILES | FOLDERS
+    assert main(["plot", str(table)]) == 0
+    assert main(["sample", str(table), "--count", "3", "--out", str(tmp_path / "a.png")]) == 0
+    voxels = trained(x.reshape(40, 4, 4, 4, 1), tmp_path, "--architecture", "mlp")
+    assert names(voxels) == (RUN_FILES | FOLDERS) - pictures
+    assert main(["evaluate", str(voxels)]) == 0
+    assert main(["sample", str(voxels), "--count", "3", "--out", str(tmp_path / "a.npy")]) == 0
+    assert np.load(tmp_path / "a.npy").shape == (3, 4, 4, 4, 1)
+    capsys.readouterr()
+    for command in (["plot"], ["sample", "--out", str(tmp_path / "b.png")]):
+        refused([*command, str(voxels)], "shape (4, 4, 4, 1): write numbers", capsys)
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize("architecture", ["conv", "resnet"])
+@pytest.mark.parametrize("shape", [(64,), (4, 4, 4, 1)])
+def test_an_architecture_for_images_refuses_other_shapes(
+    architecture, shape, tmp_path, rng, capsys
+):
+    np.save(tmp_path / "x.npy", rng.random((9, *shape)))
+    arguments = ["--data", str(tmp_path / "x.npy"), "--architecture", architecture]
+    out = ["--out", str(tmp_path / "run")]
+    refused(["train", *arguments, *out], f"got {shape}: use the mlp architecture", capsys)
+
+
 @pytest.mark.parametrize(
     ("command", "suffix"), [(["sample"], ".npy"), (["evaluate", "--num-samples", "2"], ".json")]
 )

@@ -38,6 +38,8 @@ def test_the_digits_stay_as_quick_as_they_are(likelihood):
         ((3,), "binary", None, "none"),
         ((3,), "levels", None, "none"),
         ((32, 32, 3), "real", None, "none"),
+        ((4, 4, 4, 1), "real", None, "standardize"),
+        ((16, 3), "levels", None, "none"),
     ],
 )
 def test_vectors_of_any_numbers_are_standardized(shape, kind, likelihood, chosen):
@@ -45,7 +47,7 @@ def test_vectors_of_any_numbers_are_standardized(shape, kind, likelihood, chosen
 
 
 @pytest.mark.parametrize("kind", ["binary", "levels", "real"])
-@pytest.mark.parametrize("shape", [(5,), (8, 8, 1), (28, 28, 1), *COLOUR])
+@pytest.mark.parametrize("shape", [(5,), (16, 3), (4, 4, 4, 1), (8, 8, 1), (28, 28, 1), *COLOUR])
 @pytest.mark.parametrize("count", [1, 1000, 10**7])
 def test_all_that_is_said_is_a_known_name_or_a_number_that_train_takes(shape, count, kind):
     said = defaults.settings_for(shape, count, kind)
@@ -66,6 +68,11 @@ def test_pictures_are_seen_as_often_as_there_is_time_for(shape, count):
     epochs = defaults.settings_for(shape, count, "levels")["epochs"]
     assert epochs == 1 or epochs * pixels <= budget
     assert epochs == defaults.MOST_EPOCHS or (epochs + 1) * pixels > budget
+
+
+@pytest.mark.parametrize("shape", [(5,), (16, 3), (32, 32, 32, 1), (8, 16, 16, 3)])
+def test_what_is_no_picture_is_learned_by_dense_layers(shape):
+    assert defaults.settings_for(shape, 5000, "levels")["architecture"] == "mlp"
 
 
 def test_a_batch_of_large_pictures_holds_fewer():

@@ -56,6 +56,29 @@ def test_negative_binomial_draws_follow_the_distribution(mean, r):
     assert p_value(x, scipy.stats.nbinom(r, r / (r + mean))) > RARE
 
 
+class ZeroInflated:
+    """The distribution of counts that are 0 with probability p, and else of another one."""
+
+    def __init__(self, p, counted):
+        self.p, self.counted = p, counted
+
+    def cdf(self, x):
+        return np.where(np.asarray(x) < 0, 0, self.p + (1 - self.p) * self.counted.cdf(x))
+
+    def ppf(self, q):
+        return self.counted.ppf(np.maximum(0, (q - self.p) / (1 - self.p)))
+
+
+@pytest.mark.parametrize("logit", [-30.0, -2.0, 0.5, 4.0])
+@pytest.mark.parametrize(("mean", "r"), SHAPES[1:4])
+def test_zero_inflated_draws_follow_the_distribution(mean, r, logit):
+    raw = np.array([math.log(mean), math.log(r), logit], "float32")
+    x = drawn(likelihoods.ZeroInflatedNegativeBinomial(), raw, seed=4)[:, 0]
+    mean, r = np.exp(raw[:2].astype("float64"))
+    counted = scipy.stats.nbinom(r, r / (r + mean))
+    assert p_value(x, ZeroInflated(scipy.special.expit(np.float64(logit)), counted)) > RARE
+
+
 @pytest.mark.parametrize("logit", [-80.0, -3.0, -0.2, 0.0, 0.04, 0.06, 1.0, 12.0, 300.0])
 def test_continuous_bernoulli_draws_follow_the_distribution(logit):
     x = drawn(likelihoods.ContinuousBernoulli(), [logit])[:, 0].astype("float64")

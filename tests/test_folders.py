@@ -1,11 +1,12 @@
 """A folder, and files that belong together: the old or the new, also if the process is killed."""
 
+import contextlib
 import os
 
 import pytest
 
 from keras_vae import folders
-from keras_vae.commands.runs import DERIVED, Run
+from keras_vae.commands.runs import DERIVED, STALE, Run
 from keras_vae.folders import atomic_files, atomic_folder, finish
 
 
@@ -160,6 +161,28 @@ def half_moved(run, monkeypatch):
     monkeypatch.undo()
     assert sorted(files_of(run).values()).count("new") == 1
     return run
+
+
+@pytest.mark.parametrize("moves", range(5))
+def test_what_is_stale_and_written_anew_outlives_a_kill_at_every_move(run, monkeypatch, moves):
+    for name in ("samples.png", "reconstructions.png"):
+        (run / name).write_text("old")
+    moved, replaced = [], os.replace
+
+    def some(source, target):
+        if len(moved) == moves:
+            raise OSError(5, "disk trouble")
+        moved.append(target)
+        replaced(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", some)
+        with contextlib.suppress(OSError), atomic_files(run, STALE) as new:
+            for name in ("model.keras", "metrics.json", "history.csv", "samples.png"):
+                (new / name).write_text("new")
+    assert len(moved) == min(moves, 4)
+    Run(run)
+    assert files_of(run) == {**NEW, "samples.png": "new"}
 
 
 def test_whoever_opens_a_run_finishes_it(half_moved):

@@ -9,6 +9,7 @@ from keras_vae import VAE
 from keras_vae.distributions import likelihoods
 from tests.tensors import array
 
+COUNTED = ("negative_binomial", "poisson", "zero_inflated_negative_binomial")
 BINARY, COUNTS = [0.0, 1.0], [0.0, 1.0, 3.0, 1000.0]
 LOGITS, EDGES = [-200.0, -40.0, 40.0, 200.0], [-87.0, -40.0, 40.0, 87.0]
 
@@ -83,14 +84,18 @@ def test_normal_at_the_edge(scale):
 @pytest.mark.parametrize("name", sorted(likelihoods.LIKELIHOODS))
 def test_the_encoder_is_given_the_logarithm_of_one_plus_a_count_and_else_x(name):
     x = np.float32([0, 1, 2, 10, 1e3, 1e6, 1e30])
-    expected = np.log1p(x) if name in ("poisson", "negative_binomial") else x
+    expected = np.log1p(x) if name in COUNTED else x
     found = array(likelihoods.get(name).features(keras.ops.convert_to_tensor(x)))
     np.testing.assert_allclose(found, expected, rtol=3e-7)
 
 
 # z_mean of x, z of epsilon, log p(z), log p(x|z): as this package first computed them.
 BOTH = [0.5100962, -0.01152804, -0.5225534, -0.5455215, 0.7203052, 1.357256, -6.436249]
-GOLDEN = {"poisson": [*BOTH, -1541.602], "negative_binomial": [*BOTH, -265.2751]}
+GOLDEN = {
+    "poisson": [*BOTH, -1541.602],
+    "negative_binomial": [*BOTH, -265.2751],
+    "zero_inflated_negative_binomial": [*BOTH, -266.9259],
+}
 
 
 def fixed(vae):
@@ -101,7 +106,7 @@ def fixed(vae):
     return vae
 
 
-@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial"])
+@pytest.mark.parametrize("likelihood", COUNTED)
 def test_a_saved_model_of_counts_with_a_flow_keeps_its_meaning(likelihood, tmp_path):
     options = {"prior": "flow", "hidden": (5,), "seed": 0}
     vae = fixed(VAE.from_architecture("mlp", (4,), 3, likelihood, **options))

@@ -39,6 +39,12 @@ def negative_binomial(x, raw):
     return scipy.stats.nbinom.logpmf(x, r, r / (r + mean))
 
 
+def zero_inflated(x, raw):
+    *raw, logit = np.split(raw, 3, axis=-1)
+    counted = negative_binomial(x, np.concatenate(raw, -1)) + scipy.special.log_expit(-logit)
+    return np.where(x > 0, counted, np.logaddexp(scipy.special.log_expit(logit), counted))
+
+
 def heteroscedastic(x, raw):
     mean, log_scale = np.split(raw, 2, axis=-1)
     return scipy.stats.norm.logpdf(x, mean, np.exp(log_scale))
@@ -66,6 +72,7 @@ REFERENCE = {
     "negative_binomial": negative_binomial,
     "normal": lambda x, raw: scipy.stats.norm.logpdf(x, raw, 0.5),
     "poisson": lambda x, raw: scipy.stats.poisson.logpmf(x, np.exp(raw)),
+    "zero_inflated_negative_binomial": zero_inflated,
 }
 
 DATA = {
@@ -78,6 +85,7 @@ DATA = {
     "negative_binomial": lambda rng, shape: rng.poisson(3, shape),
     "normal": lambda rng, shape: rng.normal(size=shape),
     "poisson": lambda rng, shape: rng.poisson(3, shape),
+    "zero_inflated_negative_binomial": lambda rng, shape: rng.poisson(1, shape),
 }
 
 # Every value of x, or a grid that is fine enough to integrate on, as (points, event); the step.
@@ -92,6 +100,7 @@ POINTS = {
     "negative_binomial": (np.arange(20_000), 1),
     "normal": (LINE, LINE[1] - LINE[0]),
     "poisson": (np.arange(200), 1),
+    "zero_inflated_negative_binomial": (np.arange(20_000), 1),
 }
 
 OUTSIDE = {
@@ -102,6 +111,7 @@ OUTSIDE = {
     "mixture_of_discretized_logistics": ([0, 1, 0.25], r"256 levels.*0\.25.*255"),
     "negative_binomial": ([0, 1, -2], r"counts.*-2.*as they are"),
     "poisson": ([0, 1, 0.5], r"counts.*0\.5.*as they are"),
+    "zero_inflated_negative_binomial": ([0, 1, -2], r"counts.*-2.*as they are"),
 }
 
 
@@ -192,6 +202,7 @@ EXTREME = {
     "discretized_logistic": TWO_HALVES,
     "negative_binomial": TWO_HALVES,
     "mixture_of_discretized_logistics": (80,) * 4 + (20,) * 3 + (80,) * 3,
+    "zero_inflated_negative_binomial": (80, 20, 80),
 }
 
 
@@ -292,6 +303,35 @@ def test_counts_have_no_cancellation(x, mean):
         actual = float(likelihoods.get("negative_binomial").log_prob(count, raw)[0])
         expected = negative_binomial(x, raw[0].astype("float64"))[0]
         assert actual == pytest.approx(expected, rel=1e-5), log_r
+
+
+@pytest.mark.parametrize("log_r", [-7.0, 0.0, 7.0, 14.0])
+@pytest.mark.parametrize("log_mean", [-8.0, -1.0, 0.0, 4.6, 11.0])
+def test_zeros_that_were_lost_and_zeros_that_were_counted_add_up(log_mean, log_r):
+    """Whichever of the two is the rarer, and however rare."""
+    grid = np.meshgrid([0, 1, 100, 10_000], [-80.0, -20.0, -1.0, 0.0, 3.0, 20.0, 80.0])
+    x, logit = (values.reshape(-1, 1).astype("float32") for values in grid)
+    raw = np.hstack([np.full_like(x, log_mean), np.full_like(x, log_r), logit])
+    actual = array(likelihoods.ZeroInflatedNegativeBinomial().log_prob(x, raw))
+    expected = zero_inflated(x.astype("float64"), raw.astype("float64"))[:, 0]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_without_lost_counts_the_negative_binomial_is_left(rng):
+    x, raw = draw("negative_binomial", rng, (50, 4)), rng.normal(size=(50, 8)).astype("float32")
+    inflated = np.hstack([raw, np.full((50, 4), -100, "float32")])
+    expected = likelihoods.NegativeBinomial().log_prob(x, raw)
+    found = likelihoods.ZeroInflatedNegativeBinomial().log_prob(x, inflated)
+    np.testing.assert_allclose(array(found), array(expected), rtol=1e-6)
+
+
+def test_the_gradient_is_right_where_both_kinds_of_zeros_are_as_likely():
+    """At log m = −100 a count is certainly 0, so π changes nothing."""
+    raw = keras.Variable(np.array([[-100.0, 0.0, 0.0]], "float32"))
+    x, likelihood = np.zeros((1, 1), "float32"), likelihoods.ZeroInflatedNegativeBinomial()
+    total = value_and_gradients(lambda: ops.sum(likelihood.log_prob(x, raw.value)), [raw])
+    _, (gradient,) = total()
+    np.testing.assert_allclose(gradient, 0, atol=1e-7)
 
 
 @pytest.mark.parametrize("logit", [0.0, 1e-4, 0.999, 1.001, 3.0, -40.0])

@@ -19,6 +19,7 @@ REGISTERED = [
     likelihoods.MixtureOfDiscretizedLogistics(num_components=3, levels=32),
     likelihoods.NegativeBinomial(),
     likelihoods.Poisson(),
+    likelihoods.ZeroInflatedNegativeBinomial(),
     StandardNormal(),
     objectives.ELBO(beta=2.0, num_samples=3),
     Sampling(seed=5),

@@ -183,7 +183,7 @@ def _parser():
     )
     parser.add_argument("--precision", default="float32", help="float32, float16 or int8 (float32)")
     parser.add_argument(
-        "--out", required=True, help="samples.png, samples.npy of any length, or rows.csv"
+        "--out", required=True, help="samples.png of images, samples.npy, or rows.csv"
     )
     return parser
 

@@ -12,9 +12,10 @@ GAP = 2  # pixels between two examples
 def grid(x):
     """Lays examples out as one uint8 picture; small ones are enlarged.
 
-    Images (N, H, W, C) in [0, 1] stand side by side, in grey or RGB; with another number of
-    channels the first one is shown. Vectors (N, D) become the rows of a heat map, which runs from
-    their least value to their greatest.
+    They stand side by side, in grey or RGB; with another number of channels the first one is shown.
+
+    Args:
+        x: images (N, H, W, C) in [0, 1].
 
     Raises:
         ValueError: `x` holds no examples, too many, or has another shape.
@@ -25,10 +26,6 @@ def grid(x):
     (134, 134)
     """
     check_picture(x.shape)
-    if x.ndim == 2:
-        x = ((x - x.min()) / (np.ptp(x) or 1))[None]
-    if x.ndim == 3:
-        x = x[..., None]
     if x.shape[-1] not in (1, 3):
         x = x[..., :1]
     zoom = _zoom(x.shape)
@@ -53,13 +50,13 @@ def check_picture(shape):
 
     >>> check_picture((64, 28, 28, 1))
     """
-    if len(shape) not in (2, 3, 4) or not shape[0]:
+    if len(shape) != 4 or not shape[0]:
         raise ValueError(
-            f"a picture must be of images or vectors, with count >= 1, got shape {shape}: "
-            "write numbers instead, --out samples.npy"
+            "a picture must be of images, (count, height, width, channels), with count >= 1, got "
+            f"shape {shape}: write numbers instead, --out samples.npy"
         )
     floats = 4 * math.prod(shape)
-    pixels = math.prod(shape) * (_zoom(shape) ** 2 if len(shape) > 2 else 1)
+    pixels = math.prod(shape) * _zoom(shape) ** 2
     memory.check_fits(shape[0], 3 * (floats + pixels))  # a stage of `grid` holds up to three copies
 
 

@@ -79,9 +79,10 @@ def conv(
 def check_image(name, input_shape):
     """Raises `ValueError` unless `input_shape` is that of an image."""
     if len(input_shape) != 3:
+        channel = "add a channel axis with x[..., None], or " if len(input_shape) == 2 else ""
         raise ValueError(
             f"{name} needs images of shape (height, width, channels), got {input_shape}: "
-            "add a channel axis with x[..., None], or use the mlp architecture for vectors"
+            f"{channel}use the mlp architecture, which takes any shape"
         )
 
 

@@ -1,4 +1,4 @@
-"""Fully connected encoder and decoder, for vectors and for images of any size."""
+"""Fully connected encoder and decoder, for examples of any shape."""
 
 import math
 

@@ -17,12 +17,13 @@ def sample(*, run, count, seed, temperature, first, label, where, draw, out):
         raise ValueError(f"a picture needs a count of at least 1, got {count}")
     with output_folder(out.parent), atomic_write(out) as path:
         vae, request = runs.find(run).open(), (count, seed, temperature, first)
+        suited = figures_of(vae) if out.suffix == ".png" else None
         label = label if where is None else rows.place_of(columns_of(vae), where)
         x = vae.sample(*request, label=label, mean=not draw and out.suffix != ".csv")
-        if out.suffix == ".csv":
+        if suited:
+            plotting.save(suited.drawn(x), path)
+        elif out.suffix == ".csv":
             write_rows(path, rows.texts(columns_of(vae), x, label))
-        elif out.suffix == ".png":
-            plotting.save(plotting.images(plotting.as_seen(vae, x)), path)
         else:
             np.save(path, x)
     print(f"wrote {out}")
@@ -64,9 +65,26 @@ def plot(*, run, label):
     """Draws the latent traversal, and the manifold if z has two dimensions, into a run."""
     folder = runs.Run(run)
     vae = folder.open()
-    figures = {"traversal.png": plotting.latent_traversal(vae, label=label)}
+    suited = figures_of(vae)
+    figures = {"traversal.png": suited.traversal(label)}
     if vae.latent_dim == 2:
-        figures["manifold.png"] = plotting.manifold(vae, label=label)
+        figures["manifold.png"] = suited.manifold(label)
     for name, figure in figures.items():
         plotting.save(figure, folder.path / name)
         print(f"wrote {folder.path / name}")
+
+
+def figures_of(vae):
+    """What draws the examples of a model.
+
+    Raises:
+        ValueError: nothing does; it says what to do instead.
+    """
+    suited = plotting.suited(vae)
+    if suited is None:
+        raise ValueError(
+            f"only images, (height, width, channels), and vectors have a picture, and the examples "
+            f"of this model have shape {tuple(vae.input_shape)}: write numbers, by python -m "
+            "keras_vae sample --out samples.npy"
+        )
+    return suited

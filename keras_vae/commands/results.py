@@ -10,6 +10,9 @@ from keras_vae.commands.callbacks import best_epoch
 from keras_vae.commands.checkpoints import assign
 from keras_vae.models.archive import canonical
 
+SHOWN = 500
+"""Test examples that are reconstructed for a figure, at most; of images, fewer."""
+
 
 def write_run(vae, state, settings, data, out):
     """Writes all that a run holds into `out`; returns the names, and what the models are worth.
@@ -53,11 +56,19 @@ def write_files(vae, history, test, out):
     if isinstance(vae.likelihood, tables.Columns):
         text = tables.told(vae.likelihood.table)
         (out / "columns.json").write_text(text, encoding="utf-8")
-        plotting.save(plotting.training_curves(history), out / "training_curves.png")
+    for name, figure in pictures(vae, history, test):
+        plotting.save(figure, out / name)
+
+
+def pictures(vae, history, test):
+    """The names and figures of a run: of its training, and of examples if these have one."""
+    yield "training_curves.png", plotting.training_curves(history)
+    suited = plotting.suited(vae)
+    if suited is None:
         return
-    shown = test.first(min(32, len(test.x)))
+    shown = test.first(min(SHOWN, len(test.x)))
     x_hat = vae.reconstruct(shown.x, label=shown.label)
-    pair = (plotting.as_seen(vae, x) for x in (shown.x, x_hat))
-    plotting.save(plotting.reconstructions(*pair), out / "reconstructions.png")
-    plotting.save(plotting.training_curves(history), out / "training_curves.png")
-    plotting.save(plotting.images(plotting.gallery(vae)), out / "samples.png")
+    yield "reconstructions.png", suited.reconstructions(shown.x, x_hat)
+    samples = suited.samples(test.x, test.label)
+    if samples is not None:
+        yield "samples.png", samples

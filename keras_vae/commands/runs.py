@@ -15,6 +15,8 @@ from keras_vae.names import DATASETS
 WAYS = (None, "dynamic", "static")  # of binarizing
 DERIVED = ("evaluation.json", "evaluation.png", "traversal.png", "manifold.png")
 """What `evaluate` and `plot` tell of a model, in its run; of another model it would be wrong."""
+STALE = (*DERIVED, "reconstructions.png", "samples.png")
+"""All that would be wrong; `train` writes the last two where the examples have a picture."""
 
 
 class Source(NamedTuple):
@@ -50,7 +52,7 @@ class Run:
         path = Path(path)
         alone = path.is_file() or (path.suffix == ".keras" and not path.is_dir())
         self.path, self.model = (path.parent, path) if alone else (path, path / "model.keras")
-        finish(self.path, DERIVED)
+        finish(self.path, STALE)
         self.metrics = self.path / "metrics.json"
         self.record = self.path / "run.json"
         self.report = self.path / "evaluation.json"

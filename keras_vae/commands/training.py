@@ -86,7 +86,7 @@ def _train(run, settings, state, shown):
     """Trains from the beginning or from `state`, with the lock of the run."""
     given, (settings, data, now, vae) = settings, made(settings)
     before = list(of_the_model_before(run))
-    with output_folder(run.path), atomic_files(run.path, runs.DERIVED) as new:
+    with output_folder(run.path), atomic_files(run.path, runs.STALE) as new:
         state = begun(run, vae, now) if state is None else gone_on(vae, now, state)
         print(told(data, settings, state), flush=True)
         flags = chosen(given, settings)

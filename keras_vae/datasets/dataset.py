@@ -13,7 +13,7 @@ class Dataset:
 
     Args:
         name: what was loaded.
-        x_train, x_test: float32 images (N, H, W, C) or vectors (N, D).
+        x_train, x_test: float32 images (N, H, W, C), vectors (N, D), or arrays of more axes.
         y_train, y_test: integer labels (N,), or None.
         columns: of a table, what each of its columns is: `Column`s; else None.
         notes: lines for who reads it, about what was left out.
@@ -35,7 +35,7 @@ class Dataset:
 
     @property
     def input_shape(self):
-        """The shape of one example: (H, W, C) or (D,)."""
+        """The shape of one example: (H, W, C), (D,), or of any number of axes."""
         return self.x_train.shape[1:]
 
     def binarized(self, seed=0):
@@ -51,13 +51,15 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
     """Checks, scales and shapes arrays into a `Dataset`.
 
     Integer images from 0 to 255 (uint16: to 65535) become grey values in [0, 1], unless no value
-    is above 1: then they are binary already. Every other number is taken as it is. Images
-    (N, H, W) get a channel axis. Without `x_test`, a fifth of the examples (at least one), drawn
-    with seed 0, becomes the test part; both parts keep the order of the file.
+    is above 1: then they are binary already. So do voxels and video, (N, D, H, W, C). Every other
+    number is taken as it is. Three axes are images (N, H, W), which get a channel axis. Without
+    `x_test`, a fifth of the examples (at least one), drawn with seed 0, becomes the test part;
+    both parts keep the order of the file.
 
     Args:
         name: the name of the set.
-        x_train, x_test: (N, D), (N, H, W) or (N, H, W, C) numbers; `x_test` may be None.
+        x_train, x_test: numbers, (N, D), (N, H, W), (N, H, W, C) or of more axes; `x_test` may be
+            None.
         y_train, y_test: integer labels, (N,) or (N, 1), or None.
         source: where the arrays come from, for the messages; `name` if not given.
 
@@ -97,9 +99,9 @@ def _inputs(x_train, x_test, source):
 def _check_examples(x, where):
     if x.dtype.kind not in "biuf":
         raise ValueError(f"{where} must hold real numbers (such as uint8), got dtype {x.dtype}")
-    if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
+    if x.ndim < 2 or 0 in x.shape[1:]:
         raise ValueError(
-            f"{where} must have shape (N, D), (N, H, W) or (N, H, W, C), got {x.shape}"
+            f"{where} must have shape (N, D), (N, H, W), (N, H, W, C) or more axes, got {x.shape}"
         )
     if len(x) == 0:
         raise ValueError(f"{where} must hold at least one example, got shape {x.shape}")

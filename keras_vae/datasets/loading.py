@@ -23,7 +23,8 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     - a table, `.csv`, `.tsv` or `.parquet`: see `tables.read`. Gaps are allowed, and are NaN.
     - a folder of images of one size, 4096x4096 at most.
 
-    Images come out as float32 (N, H, W, C), vectors as (N, D). Integer pixels (0 to 255, or
+    Images come out as float32 (N, H, W, C), vectors as (N, D), arrays of more axes, as voxels or
+    video, as they are. Three axes are grey images, (N, H, W). Integer pixels (0 to 255, or
     uint16) are scaled to [0, 1], unless they are binary already; other numbers are taken as they
     are. Where no test part is given (the digits, an `.npy`, a folder, an `.npz` without `x_test`),
     a fifth of the examples (at least one), drawn with a fixed seed, is set aside for it: the same

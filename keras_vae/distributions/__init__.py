@@ -6,13 +6,17 @@ from keras_vae.distributions.categorical import Categorical
 from keras_vae.distributions.column import Column
 from keras_vae.distributions.columns import Columns
 from keras_vae.distributions.continuous import ContinuousBernoulli, HeteroscedasticNormal
-from keras_vae.distributions.counts import NegativeBinomial, Poisson
+from keras_vae.distributions.counts import Poisson
 from keras_vae.distributions.diagonal_normal import DiagonalNormal
 from keras_vae.distributions.discretized import DiscretizedLogistic
 from keras_vae.distributions.discretized_mixture import MixtureOfDiscretizedLogistics
 from keras_vae.distributions.flow import FlowPrior
 from keras_vae.distributions.full_normal import FullNormal
 from keras_vae.distributions.mixtures import MixtureOfNormals, VampPrior
+from keras_vae.distributions.negative_binomial import (
+    NegativeBinomial,
+    ZeroInflatedNegativeBinomial,
+)
 from keras_vae.distributions.normal import Normal
 from keras_vae.distributions.rounded import MixtureOfRoundedLogistics
 from keras_vae.distributions.standard_normal import StandardNormal
@@ -40,4 +44,5 @@ __all__ = [
     "StandardNormal",
     "Transformed",
     "VampPrior",
+    "ZeroInflatedNegativeBinomial",
 ]

@@ -1,10 +1,10 @@
-"""Likelihoods of counts: Poisson, NegativeBinomial."""
+"""Likelihoods of counts: what they share, and Poisson."""
 
 import keras
 from keras import ops
 
 from keras_vae.distributions import drawing
-from keras_vae.distributions.base import Elementwise, halves
+from keras_vae.distributions.base import Elementwise
 from keras_vae.distributions.counting import deviance, stirling_error
 from keras_vae.distributions.diagonal_normal import LOG_2PI
 
@@ -48,7 +48,7 @@ class Poisson(Counts):
     """
 
     def log_density(self, x, log_rate):
-        count, log_count = _positive(x)
+        count, log_count = positive(x)
         some = -0.5 * (LOG_2PI + log_count) - stirling_error(count)
         rate = ops.exp(log_rate)
         some = some - count * deviance((rate - count) / count, log_rate - log_count)
@@ -61,52 +61,7 @@ class Poisson(Counts):
         return drawing.poisson(ops.exp(ops.minimum(log_rate, LARGEST_LOG)), u)
 
 
-@keras.saving.register_keras_serializable("keras_vae")
-class NegativeBinomial(Counts):
-    """log p(x|z) = Σ log Γ(x + r) / (Γ(r) x!) + x log(m / (m + r)) + r log(r / (m + r)).
-
-    For counts whose variance, m + m²/r, is above their mean m, as in gene expression and tables of
-    events. `x_params` is log m (`log_mean`) and then log r (`log_total_count`), side by side on
-    the last axis. As r grows it becomes `Poisson`. Computed in Loader's form, which does not
-    cancel in float32.
-
-    Example:
-
-    >>> import numpy as np
-    >>> x, x_params = np.array([[2.0]], "float32"), np.zeros((1, 2), "float32")
-    >>> round(float(NegativeBinomial().log_prob(x, x_params)[0]), 4)  # m = r = 1: -3 log 2
-    -2.0794
-
-    References: Lopez et al., Deep generative modeling for single-cell transcriptomics, 2018,
-    section "scVI: the probabilistic model" of the methods; Loader, 2000, section 5.
-    """
-
-    params_per_element = 2
-    uniforms_per_element = 2 + 2 * drawing.TRIES
-
-    def log_density(self, x, log_mean, log_r):
-        count, log_count = _positive(x)
-        mean, r = ops.exp(log_mean), ops.exp(log_r)
-        log_miss = -ops.softplus(log_mean - log_r)  # log(r / (m + r))
-        more = ops.softplus(log_count - log_r)  # log((x + r) / r)
-        t, gap = more + log_miss, (mean - count) / (mean + r)
-        some = -0.5 * (LOG_2PI + log_count + more)
-        some = some + stirling_error(count + r) - stirling_error(r) - stirling_error(count)
-        some = some - r * deviance(-gap, t)
-        some = some - count * deviance(gap * r / count, t + log_mean - log_count)
-        return ops.where(x > 0, some, r * log_miss)
-
-    def mean(self, x_params):
-        return ops.exp(halves(x_params)[0])
-
-    def draw_each(self, u, log_mean, log_r):
-        """A negative binomial count is a Poisson count whose rate is gamma-distributed."""
-        u, *others = ops.unstack(u, self.uniforms_per_element, axis=-1)
-        log_rate = log_mean - log_r + drawing.log_gamma(log_r, others)
-        return drawing.poisson(ops.exp(ops.minimum(log_rate, LARGEST_LOG)), u)
-
-
-def _positive(x):
+def positive(x):
     """`x` and its logarithm, with 1 for 0, where another formula holds."""
     count = ops.where(x > 0, x, 1.0)
     return count, ops.log(count)

@@ -4,9 +4,13 @@ from keras_vae.distributions.base import Likelihood
 from keras_vae.distributions.bernoulli import Bernoulli
 from keras_vae.distributions.categorical import Categorical
 from keras_vae.distributions.continuous import ContinuousBernoulli, HeteroscedasticNormal
-from keras_vae.distributions.counts import NegativeBinomial, Poisson
+from keras_vae.distributions.counts import Poisson
 from keras_vae.distributions.discretized import DiscretizedLogistic
 from keras_vae.distributions.discretized_mixture import MixtureOfDiscretizedLogistics
+from keras_vae.distributions.negative_binomial import (
+    NegativeBinomial,
+    ZeroInflatedNegativeBinomial,
+)
 from keras_vae.distributions.normal import Normal
 from keras_vae.lookup import lookup
 
@@ -20,6 +24,7 @@ LIKELIHOODS = {
     "negative_binomial": NegativeBinomial,
     "normal": Normal,
     "poisson": Poisson,
+    "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,
 }
 
 

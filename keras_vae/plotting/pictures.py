@@ -1,14 +1,12 @@
 """Pictures of examples: samples, reconstructions, what z does."""
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 from keras import ops
 
+from keras_vae.plotting.latents import checked_start, liveliest, moved, plane
 from keras_vae.plotting.tiles import examples, grid_figure, label_columns, label_rows
-
-_MAX_ROWS = 16
 
 
 def images(x, columns=8):
@@ -104,15 +102,10 @@ def latent_traversal(vae, columns=9, z=None, label=None):
     Raises:
         ValueError: `z` has another shape, or `columns` < 2.
     """
-    start = np.zeros(vae.latent_dim, np.float32) if z is None else np.asarray(z, np.float32)
-    if start.shape != (vae.latent_dim,):
-        raise ValueError(f"z must have shape ({vae.latent_dim},), got {start.shape}")
-    if columns < 2:
-        raise ValueError(f"columns must be at least 2, got {columns}")
-    decode = _decoder(vae, label)
-    dims = _liveliest(decode, start)
+    start, decode = checked_start(vae, z, columns), _decoder(vae, label)
+    dims = liveliest(decode, start)
     values = np.linspace(-3, 3, columns, dtype=np.float32)
-    x_hat = decode(_moved(start, dims, values))
+    x_hat = decode(moved(start, dims, values))
     figure, axes, tile = grid_figure(examples(x_hat), columns)
     label_rows(axes, tile, [f"z[{dim}]" for dim in dims])
     label_columns(axes, tile, [f"{value:.3g}" for value in values])
@@ -133,33 +126,10 @@ def manifold(vae, size=20, label=None):
     Raises:
         ValueError: `latent_dim` is not 2.
     """
-    if vae.latent_dim != 2:
-        raise ValueError(
-            f"latent_dim must be 2 for a manifold, got {vae.latent_dim}: see latent_traversal"
-        )
-    if size < 1:
-        raise ValueError(f"size must be at least 1, got {size}")
-    quantiles = [NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)]
-    z = np.array([(z0, z1) for z1 in reversed(quantiles) for z0 in quantiles], np.float32)
-    return grid_figure(examples(_decoder(vae, label)(z)), size, joined=True)[0]
+    x_hat = _decoder(vae, label)(plane(vae, size))
+    return grid_figure(examples(x_hat), size, joined=True)[0]
 
 
 def _decoder(vae, label):
     given = {} if label is None else {"label": label}
     return lambda z: as_seen(vae, vae.decode(z, **given))
-
-
-def _liveliest(decode, start):
-    """The dimensions, at most 16, by how far they move the decoded mean between -3 and 3."""
-    ends = decode(_moved(start, range(len(start)), np.array([-3, 3], np.float32)))
-    ends = np.asarray(ends).reshape(len(start), 2, -1)
-    change = np.abs(ends[:, 1] - ends[:, 0]).mean(axis=1)
-    return np.argsort(-change, kind="stable")[:_MAX_ROWS]
-
-
-def _moved(start, dims, values):
-    """`start` with each of `dims` set to each of `values`: (dims * values, latent_dim)."""
-    z = np.tile(start, (len(dims), len(values), 1))
-    for row, dim in enumerate(dims):
-        z[row, :, dim] = values
-    return z.reshape(-1, len(start))

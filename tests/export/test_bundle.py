@@ -194,9 +194,9 @@ def test_failure_at_any_step_changes_nothing(vae, bundle, contents, monkeypatch,
 def test_a_file_that_came_meanwhile_is_kept(vae, bundle, monkeypatch):
     text = bundles.card.text
 
-    def slow(manifest):
+    def slow(*told):
         (bundle / "notes.txt").write_text("mine")
-        return text(manifest)
+        return text(*told)
 
     monkeypatch.setattr(bundles.card, "text", slow)
     with pytest.raises(ValueError, match=r"the folder holds notes\.txt"):

@@ -33,8 +33,8 @@ def test_picture(exported, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["samples.png"]
 
 
-@pytest.mark.parametrize("shape", [(5,), (7, 3), (4, 5, 2), (1, 1, 3)])
-def test_picture_of_any_data(make_vae, tmp_path, shape):
+@pytest.mark.parametrize("shape", [(4, 5, 2), (1, 1, 3)])
+def test_picture_of_any_channels(make_vae, tmp_path, shape):
     make_vae("mlp", shape, "normal", hidden=(4,)).export(tmp_path / "bundle")
     out = tmp_path / "samples.png"
     assert cli.main([str(tmp_path / "bundle"), "--count", "6", "--out", str(out)]) == 0

@@ -21,7 +21,7 @@ def test_grid_draws_colour_and_clips():
     assert grid(x)[30, 30].tolist() == [0, 51, 255]
 
 
-@pytest.mark.parametrize("shape", [(4,), (1, 2, 3, 4, 1), (0, 8, 8, 1)])
+@pytest.mark.parametrize("shape", [(4,), (4, 7), (4, 5, 3), (1, 2, 3, 4, 1), (0, 8, 8, 1)])
 def test_what_is_no_picture_is_refused_with_the_way_out(shape, tmp_path):
     with pytest.raises(ValueError, match=r"--out samples\.npy"):
         write(np.zeros(shape), tmp_path / "samples.png")
