@@ -9,7 +9,7 @@ import re
 import reprlib
 
 KINDS = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float}
-KINDS["null"] = type(None)
+KINDS |= {"null": type(None), "boolean": bool}
 RULES = {
     "type": lambda value, kinds: _is(value, *([kinds] if isinstance(kinds, str) else kinds)),
     "const": lambda value, only: type(value) is type(only) and value == only,
@@ -92,7 +92,9 @@ def _parts(value, schema):
 
 
 def _is(value, *kinds):
-    return any(isinstance(value, KINDS[kind]) for kind in kinds) and not isinstance(value, bool)
+    if isinstance(value, bool):  # which Python takes for a whole number
+        return "boolean" in kinds
+    return any(isinstance(value, KINDS[kind]) for kind in kinds)
 
 
 def _unique(pairs):

@@ -12,7 +12,7 @@ from keras_vae.lookup import named
 KINDS = {
     "number": ("mixture", "normal"),
     "date": ("mixture", "normal"),
-    "count": ("mixture", "negative_binomial", "poisson"),
+    "count": ("mixture", "negative_binomial", "poisson", "zero_inflated_negative_binomial"),
     "category": ("categorical",),
 }
 """The likelihoods that a column of each kind may have; the first is the one that it has."""
@@ -43,7 +43,8 @@ class Column:
         format: of a date, as `strftime` has it.
         origin: of a date, the day that is x = 0.
         likelihood: `"mixture"` (`MixtureOfRoundedLogistics`) or `"normal"` of a number or a date,
-            of a count `"mixture"`, `"negative_binomial"` or `"poisson"`; None: the first.
+            of a count also `"negative_binomial"`, `"poisson"` or
+            `"zero_inflated_negative_binomial"`, but not `"normal"`; None: the first.
         label: whether it is the label of a conditional model, and not part of x.
         x_knots, y_knots: where the numbers of the training data lie; see `tables.fitted`.
 

@@ -11,7 +11,8 @@ from keras_vae.distributions.base import Likelihood, SupportError
 from keras_vae.distributions.categorical import Categorical
 from keras_vae.distributions.column import Column
 from keras_vae.distributions.continuous import HeteroscedasticNormal
-from keras_vae.distributions.counts import NegativeBinomial, Poisson
+from keras_vae.distributions.counts import Poisson
+from keras_vae.distributions.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from keras_vae.distributions.rounded import MixtureOfRoundedLogistics
 from keras_vae.distributions.transformed import Transformed
 
@@ -260,6 +261,7 @@ LIKELIHOODS = {
     "negative_binomial": lambda columns: NegativeBinomial(),
     "normal": _normal,
     "poisson": lambda columns: Poisson(),
+    "zero_inflated_negative_binomial": lambda columns: ZeroInflatedNegativeBinomial(),
 }
 
 
