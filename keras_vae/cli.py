@@ -122,7 +122,11 @@ def parser():
     )
     calibrate.add_argument("run", type=Path, metavar="DIR", help=RUN)
     calibrate.add_argument(
-        "--false-alarm-rate", type=float, default=0.05, help="of normal examples, at most"
+        "--false-alarm-rate",
+        type=float,
+        default=0.05,
+        metavar="RATE",
+        help="of normal examples, at most",
     )
     calibrate.add_argument("--data", help="other data, of which the test part is taken")
     calibrate.add_argument("--data-dir", help="as in train")

@@ -37,7 +37,7 @@ def described(detector, folder):
         f"of z, seed {detector.seed})",
         f"false alarms: at most {stated} of normal examples, on average over calibration sets; of "
         f"one of {detector.examples} examples {mean} ± {deviation}",
-        f"wrote {folder.anomaly}; python -m export {folder.path} takes it into the bundle",
+        f"wrote {folder.anomaly}, which python -m export takes into the bundle",
     )
 
 
