@@ -45,6 +45,7 @@ def write(
     budget=variants.BUDGET,
     data=None,
     label=None,
+    detector=None,
     say=lambda message: None,
 ):
     """Exports a VAE into the folder `path`, after checking that it agrees with Keras.
@@ -63,6 +64,7 @@ def write(
         x, budget, data, label: held-out examples to judge the variants by, what they may cost in
             nats per example, what the examples are called, and their labels if the model is
             conditional: see `variants.Trial`.
+        detector: the `keras_vae.anomaly.Detector` of this model, for `OnnxVAE.is_anomaly`.
         say: called with a line of progress now and then.
 
     Raises:
@@ -86,8 +88,10 @@ def write(
     path = Path(path).resolve()
     _check_target(path)
     trial = variants.Trial(vae, precision, x, budget, data, label)
+    exported = convert.float32(vae)
+    told = {} if detector is None else {"anomaly": manifests.anomaly(vae, exported, detector)}
     with output_folder(path.parent), atomic_folder(path) as folder:
-        _fill(folder, convert.float32(vae), tolerance, metrics, trial, say)
+        _fill(folder, exported, tolerance, metrics, trial, told, say)
         _check_target(path)  # what came into it meanwhile
 
 
@@ -101,8 +105,8 @@ def _check_backend():
         )
 
 
-def _fill(folder, vae, tolerance, metrics, trial, say):
-    about = manifests.about(vae, metrics)
+def _fill(folder, vae, tolerance, metrics, trial, told, say):
+    about = {**manifests.about(vae, metrics), **told}
     say("converting the model to ONNX")
     parts = convert.parts(vae)
     files = _save_all(parts, folder, about)

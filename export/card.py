@@ -29,6 +29,7 @@ def text(manifest, pictured):
         _condition(num_classes),
         "## Numbers",
         _numbers(manifest),
+        _anomaly(manifest.get("anomaly")),
         _variants(manifest),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -127,6 +128,19 @@ def _numbers(manifest):
             f"- Test ELBO, {manifest['metrics']['data']}: {elbo(manifest)} nats per example"
         )
     return "\n".join(lines)
+
+
+def _anomaly(told):
+    """The threshold of anomalies."""
+    return told and (
+        "## Anomalies\n\n"
+        f"x is an anomaly if the `log_likelihood` of `scorer.onnx` is below {-told['threshold']:g} "
+        f"nats, with `num_samples` {told['num_samples']}, `seed` {told['seed']}, and `index` "
+        f"{told['index']} for every example. At most {100 * told['false_alarm_rate']:.3g} % of "
+        "normal examples are anomalies, on average over calibration sets: split conformal, from "
+        f"{told['examples']} held-out examples ({told['data'] or 'not named'}). "
+        '`OnnxVAE(".").is_anomaly(x)` decides so.'
+    )
 
 
 def _variants(manifest):

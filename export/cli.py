@@ -73,7 +73,7 @@ def _summary(out, seconds):
 
 
 def _export(run, out, options):
-    metrics = _metrics(run)
+    metrics = _known(run.published)
     _say("loading TensorFlow")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # which converts; any backend may have trained
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
@@ -81,10 +81,12 @@ def _export(run, out, options):
         from export import bundle, validate
     _say(f"loading {run.model}")
     vae, variants = run.open(), {}
+    detector = _known(lambda: run.detector(vae))
     if options.precision:
         variants = {"precision": options.precision, **_held_out(vae, run, options)}
+    known = {"metrics": metrics, "detector": detector, **variants}
     try:
-        bundle.write(vae, out, tolerance=options.tolerance, metrics=metrics, **variants, say=_say)
+        bundle.write(vae, out, tolerance=options.tolerance, **known, say=_say)
     except validate.ValidationError as error:
         return fail(f"{error}; nothing is written", FAILED)
     return 0
@@ -98,10 +100,10 @@ def _held_out(vae, run, options):
     return {"x": test.x, "label": test.label, "data": name, "budget": options.budget}
 
 
-def _metrics(run):
-    """What training wrote beside this very model, if it did."""
+def _known(read):
+    """What stands beside this very model, None if nothing does."""
     try:
-        return run.published()
+        return read()
     except ValueError as error:
         _say(f"leaving out {error}")
         return None

@@ -42,6 +42,30 @@ def about(vae, metrics):
     return about if metrics is None else {**about, "metrics": metrics}
 
 
+def anomaly(vae, exported, detector):
+    """What a `keras_vae.anomaly.Detector` is, once it is known to be of the model that is exported.
+
+    Args:
+        vae: the `keras_vae.VAE`.
+        exported: the same in float32: itself, if it computes in float32.
+        detector: the `Detector`.
+
+    Raises:
+        ValueError: it was calibrated for another model, or by scores of less than float32.
+    """
+    if detector.vae not in (vae, exported):
+        raise ValueError(
+            "the detector was calibrated for another model: give what "
+            "keras_vae.anomaly.calibrate(vae, ...) returns for this one"
+        )
+    if detector.vae is not exported:
+        raise ValueError(
+            "the detector was calibrated in lower precision than the bundle computes in: calibrate "
+            "export.convert.float32(vae), and export that"
+        )
+    return detector.to_json()
+
+
 def _known_answer(vae, seed=-1, first=2**31 - 3, count=2):
     """What sampler.onnx draws. 64-bit integers are text, since JSON's numbers are exact to 2^53."""
     epsilon = noise.latent(seed, first, count, vae.latent_dim)

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _MODULES = {
     name: f"keras_vae.{name}"
     for name in (
+        "anomaly",
         "architectures",
         "datasets",
         "distributions",
@@ -22,6 +23,7 @@ _MODULES = {
         "objectives",
         "plotting",
         "schedules",
+        "tables",
     )
 }
 

@@ -19,6 +19,7 @@ MODULES = {
     "train": "keras_vae.commands.training",
     "evaluate": "keras_vae.commands.evaluating",
     "compare": "keras_vae.commands.comparing",
+    "calibrate": "keras_vae.commands.calibrating",
     "sample": "keras_vae.commands.pictures",
     "impute": "keras_vae.commands.pictures",
     "plot": "keras_vae.commands.pictures",
@@ -136,6 +137,24 @@ def parser():
     )
     compare.add_argument("--seed", type=int, default=0, help="of the noise")
     compare.add_argument("--out", type=Path, help="a .json for the comparison")
+
+    calibrate = commands.add_parser(
+        "calibrate", help="a threshold of anomalies, for export", formatter_class=help_format
+    )
+    calibrate.add_argument("run", type=Path, metavar="DIR", help=RUN)
+    calibrate.add_argument(
+        "--false-alarm-rate",
+        type=float,
+        default=0.05,
+        metavar="RATE",
+        help="of normal examples, at most",
+    )
+    calibrate.add_argument("--data", help="other data, of which the test part is taken")
+    calibrate.add_argument("--data-dir", help="as in train")
+    calibrate.add_argument(
+        "--num-samples", type=int, default=100, metavar="K", help="draws of z for each example"
+    )
+    calibrate.add_argument("--seed", type=int, default=0, help="of the noise")
     return top
 
 

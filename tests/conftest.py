@@ -38,6 +38,7 @@ ON_TENSORFLOW = (
 
 # No backend computes here: once, on TensorFlow, is enough.
 ON_NONE = (
+    "keras_vae/conformal.py",
     "keras_vae/datasets",
     "keras_vae/exchange.py",
     "keras_vae/files.py",

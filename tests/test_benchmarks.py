@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import harness, tables
+from benchmarks import anomaly, harness, tables
 from benchmarks.harness import Contender, run, run_once, table
 from benchmarks.ladder import __main__ as ladder
 from benchmarks.speed import exporting, growth, sampling
@@ -32,7 +32,10 @@ def rows(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
 
 
-@pytest.mark.parametrize("module", [command, harness, ladder, tables, exporting, growth, sampling])
+MODULES = [anomaly, command, harness, ladder, tables, exporting, growth, sampling]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_the_examples_in_the_docstrings_run(module):
     assert doctest.testmod(module).failed == 0
 
@@ -119,3 +122,28 @@ def test_the_readme_keeps_what_stands_around_the_tables():
     assert once.startswith("A\n")
     assert once.endswith("\nZ\n")
     assert command.with_tables(once, report) == once
+
+
+def test_the_page_of_anomalies_has_the_tables_between_its_marks(tmp_path, monkeypatch, capsys):
+    """Of two splits, without the model, whose training takes seconds."""
+    page = tmp_path / "page.md"
+    page.write_text(f"A\n{anomaly.BEGIN}\nstale\n{anomaly.END}\nZ\n")
+    monkeypatch.delitem(anomaly.METHODS, "keras-vae")
+    arguments = ["--out", str(page), "--splits"]
+    assert anomaly.main([*arguments, "1"]) == 2
+    assert anomaly.main([*arguments, "2"]) == 0
+    text = page.read_text()
+    assert text.startswith(f"A\n{anomaly.BEGIN}\nROC-AUC")
+    assert text.endswith(f"{anomaly.END}\nZ\n")
+    assert "stale" not in text
+    cells = [row for row in rows(text.split("\n\n")[1]) if row[0].startswith("digits")]
+    assert [float(cell.strip("*")[:5]) > 0.6 for cell in cells[0][1:]] == [True] * 4
+    page.write_text("no marks")
+    assert anomaly.main([*arguments, "2"]) == 2
+    assert "must hold the lines" in capsys.readouterr().err
+
+
+def test_the_page_of_anomalies_has_its_tables():
+    page = (command.HERE.parent / "docs" / "anomalies.md").read_text()
+    (part,) = page.split(anomaly.BEGIN)[1:]
+    assert part.split(anomaly.END)[0].count("| digits, each in turn |") == 3

@@ -27,6 +27,15 @@ def test_python_examples_run_one_after_another(tmp_path, monkeypatch):
     assert len(examples[0].strip().splitlines()) <= 12
 
 
+def test_the_example_of_anomalies_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "anomalies.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(example, names)
+    assert names["found"] > 0.5 > 0.15 > names["false_alarms"]
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python -m keras_vae")])
 def test_commands_of_keras_vae_are_understood(command):
     assert vars(cli.parser().parse_args(command.split()[3:]))

@@ -89,6 +89,30 @@ def file_name(manifest, stem, precision):
     return f"{stem}.onnx" if precision == "float32" else f"{stem}.{precision}.onnx"
 
 
+def anomaly(manifest, path, precision):
+    """Returns the threshold of anomalies, with what the scores that it is one of are made by.
+
+    Raises:
+        ValueError: the bundle holds none, or it is not one of scores in this precision.
+
+    Example:
+
+    >>> anomaly({"anomaly": {"threshold": 4.5}}, "bundle", "float32")
+    {'threshold': 4.5}
+    """
+    if "anomaly" not in manifest:
+        raise ValueError(
+            f"{path} holds no threshold of anomalies: run python -m keras_vae calibrate on the run "
+            "of its model, and export again"
+        )
+    if precision != "float32":
+        raise ValueError(
+            f"the threshold of {path} is one of float32 scores, and it was opened with precision "
+            f"{precision!r}: open it without"
+        )
+    return manifest["anomaly"]
+
+
 def read_bytes(path, most):
     """Returns the bytes of a file, of a longer one `most` + 1.
 

@@ -158,10 +158,7 @@ class OnnxVAE:
         Raises:
             ValueError: an argument is out of range, or an example has no density.
         """
-        given, feeds = self._scoring(x, num_samples, seed, index, label)
-        share = self._share(len(given["x"]), most=SCORED)
-        scored = self._run(self._scorer, SCORES, len(given["x"]), feeds, share)
-        scores = dict(zip(SCORES, scored, strict=True))
+        scores = self._scores(x, num_samples, seed, index, label)
         outside = np.isneginf(scores["log_likelihood"])
         if outside.any():
             raise ValueError(
@@ -169,6 +166,31 @@ class OnnxVAE:
                 f"{self.manifest['likelihood']['support']}"
             )
         return scores
+
+    def is_anomaly(self, x, label=None):
+        """Whether each example is an anomaly: booleans, (B,).
+
+        Of normal examples at most the share `manifest["anomaly"]["false_alarm_rate"]` is, by a
+        threshold from normal examples that were held out (see `keras_vae.anomaly.calibrate`).
+
+        Args:
+            x: examples, (B, *input_shape), as the training data were, in their unit.
+            label: for a conditional model: one, or one each, (B,).
+
+        Raises:
+            ValueError: the bundle holds no threshold; an argument is out of range.
+        """
+        return self.anomaly_score(x, label) > np.float64(self._threshold()["threshold"])
+
+    def anomaly_score(self, x, label=None):
+        """Minus the estimated log p(x), (B,), in nats, by which `is_anomaly` decides.
+
+        Infinite where x has no density. Arguments and errors are those of `is_anomaly`.
+        """
+        told = self._threshold()
+        noise = told["num_samples"], int(told["seed"]), told["index"]
+        log_p = self._scores(x, *noise, label)["log_likelihood"]
+        return np.where(np.isnan(log_p), np.float32(np.inf), -log_p)
 
     def element_log_prob(self, x, num_samples=100, seed=0, index=None, label=None):
         """Where an example is strange: the terms of log p(x|z) by element, in nats.
@@ -207,6 +229,15 @@ class OnnxVAE:
         given, feeds = self._scoring(x, num_samples, seed, index, label)
         size = max(1, min(SCORED, DECODED // num_samples))
         return self._run(self._imputer, [FILLED], len(given["x"]), feeds, size)[0]
+
+    def _threshold(self):
+        return manifest.anomaly(self.manifest, self.path, self.precision)
+
+    def _scores(self, x, num_samples, seed, index, label):
+        given, feeds = self._scoring(x, num_samples, seed, index, label)
+        share = self._share(len(given["x"]), most=SCORED)
+        scored = self._run(self._scorer, SCORES, len(given["x"]), feeds, share)
+        return dict(zip(SCORES, scored, strict=True))
 
     def _scoring(self, x, num_samples, seed, index, label):
         """The examples of a request, which is checked, and what the graph is fed for some rows."""

@@ -9,12 +9,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keras_vae.files import atomic_write
 from keras_vae.folders import finish
 from keras_vae.names import DATASETS
 
 WAYS = (None, "dynamic", "static")  # of binarizing
-DERIVED = ("evaluation.json", "evaluation.png", "traversal.png", "manifold.png")
-"""What `evaluate` and `plot` tell of a model, in its run; of another model it would be wrong."""
+DERIVED = ("evaluation.json", "evaluation.png", "anomaly.json", "traversal.png", "manifold.png")
+"""What `evaluate`, `calibrate` and `plot` tell of a model, in its run; of another it is wrong."""
 STALE = (*DERIVED, "reconstructions.png", "samples.png")
 """All that would be wrong; `train` writes the last two where the examples have a picture."""
 
@@ -56,6 +57,7 @@ class Run:
         self.metrics = self.path / "metrics.json"
         self.record = self.path / "run.json"
         self.report = self.path / "evaluation.json"
+        self.anomaly = self.path / "anomaly.json"
         self.tensorboard = self.path / "tensorboard"
 
     @property
@@ -127,18 +129,49 @@ class Run:
         Raises:
             ValueError: metrics.json is of another model, or is not what `train` wrote.
         """
-        if not self.metrics.is_file():
+
+        def published(told):
+            data, binarize, test = Path(told["data"]).name, told["binarize"], {**told["test"]}
+            return {"data": data, "binarize": binarize, "test": test}
+
+        return self._told(self.metrics, "train", published)
+
+    def write_detector(self, detector):
+        """Writes anomaly.json, beside the model."""
+        told = {**detector.to_json(), "model_sha256": self._digest()}
+        with atomic_write(self.anomaly) as path:
+            path.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n")
+
+    def detector(self, vae):
+        """The `anomaly.Detector` that `calibrate` made; None if there is no anomaly.json.
+
+        Args:
+            vae: the model, as `open` gives it.
+
+        Raises:
+            ValueError: anomaly.json is of another model, or is not what `calibrate` wrote.
+        """
+        from keras_vae.anomaly import Detector
+
+        def made(told):
+            told = {name: value for name, value in told.items() if name != "model_sha256"}
+            return Detector.from_json(vae, told)
+
+        return self._told(self.anomaly, "calibrate", made)
+
+    def _told(self, path, command, of):
+        """`of` what a command wrote of this very model; None if the file is not there."""
+        if not path.is_file():
             return None
         try:
-            told = self._read()
-            data, binarize, test = Path(told["data"]).name, told["binarize"], {**told["test"]}
-            digest = told["model_sha256"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            told = json.loads(path.read_bytes())
+            found, digest = of(told), told["model_sha256"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             name = type(error).__name__
-            raise ValueError(f"{self.metrics}, which is not what train wrote ({name})") from error
+            raise ValueError(f"{path}, which is not what {command} wrote ({name})") from error
         if digest != self._digest():
-            raise ValueError(f"{self.metrics}: it is of another model than {self.model}")
-        return {"data": data, "binarize": binarize, "test": test}
+            raise ValueError(f"{path}: it is of another model than {self.model}")
+        return found
 
     def _read(self):
         return json.loads(self.metrics.read_bytes())

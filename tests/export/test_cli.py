@@ -82,7 +82,7 @@ def test_an_operation_that_onnx_lacks_is_refused(make_vae, tmp_path, error_line)
 def test_metrics_of_another_kind_are_left_out(tmp_path, capsys, text):
     """As those of other weights are, whose export is tested above."""
     (tmp_path / "metrics.json").write_text(text)
-    assert cli._metrics(Run(tmp_path / "model.keras")) is None
+    assert cli._known(Run(tmp_path / "model.keras").published) is None
     assert "metrics.json, which is not what train wrote" in capsys.readouterr().out
 
 

@@ -69,7 +69,8 @@ def test_what_is_written_is_described(name, tmp_path):
     vae = keras_vae.VAE.from_architecture("mlp", (4,), 2, hidden=(), **OPTIONS[name])
     test = {"elbo": -1.5, "standard_error": 0.1}
     metrics = {"data": "digits", "binarize": None, "test": test}
-    bundles.write(vae, tmp_path / "bundle", metrics=metrics)
+    detector = keras_vae.anomaly.Detector(vae, 3.5, 0.05, 100, 359, data="digits")
+    bundles.write(vae, tmp_path / "bundle", metrics=metrics, detector=detector)
     told = json.loads((tmp_path / "bundle" / "manifest.json").read_bytes())
     schema.check(told, manifest.SCHEMA)
     assert not list(undescribed(told, manifest.SCHEMA))
