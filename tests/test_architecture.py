@@ -13,13 +13,13 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = {
     # what a user calls
     *("from_architecture", "encode", "decode", "reconstruct", "sample", "score"),
-    "element_log_prob",
+    *("element_log_prob", "impute"),
     # its parts, and what they say of it
     *("encoder", "decoder", "likelihood", "prior", "objective", "sampling", "seed", "labels"),
     "augment",
     *("input_shape", "latent_dim", "num_classes", "kl_weight", "prior_weight", "costs"),
     # the maths
-    *("posterior", "draw", "x_params", "densities", "densities_in_parts", "bound", "draw_epsilon"),
+    *("posterior", "draw", "filled", "x_params", "densities", "densities_in_parts", "bound", "draw_epsilon"),
     # what a step asks of the model
     *(
         "batch_of",
