@@ -19,6 +19,7 @@ from keras_vae import noise
 
 LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # whose second operand holds weights
 INTEGER = ["Conv", "Gemm", "MatMul", "Relu"]  # onnxruntime has no integer ConvTranspose
+HOLD_LAYERS = ("encoder", "params", "densities", "elements", "filling")
 DRAWS, SEED, ROWS = 2048, 1, 128  # samples to calibrate by, their seed, how many at once
 HALF = np.finfo(np.float16)
 
@@ -66,7 +67,11 @@ def int8(parts):
     ['Cast', 'DequantizeLinear', 'Identity', 'MatMul', 'QuantizeLinear', 'Relu', 'Reshape']
     """
     draws = _draws(parts)
-    return float16(_each(parts, lambda model, name: _quantize(model, draws[name])))
+
+    def quantized(model, name):
+        return _quantize(model, draws[name]) if name in draws else model
+
+    return float16(_each(parts, quantized))
 
 
 PRECISIONS = {"float16": float16, "int8": int8}
@@ -74,7 +79,7 @@ PRECISIONS = {"float16": float16, "int8": int8}
 
 def _each(parts, function):
     """The parts, with `function` applied to those that hold layers; z stays the same to the bit."""
-    held = {name: getattr(parts, name) for name in ("encoder", "params", "densities", "elements")}
+    held = {name: getattr(parts, name) for name in HOLD_LAYERS}
     made = {name: function(model, name) for name, model in held.items() if model is not None}
     return parts._replace(**made)
 

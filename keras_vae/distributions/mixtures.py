@@ -101,7 +101,8 @@ class VampPrior(Mixture):
         seed: integer seed of the initial pseudo-inputs, which are ~ N(0, 0.1²) before `activation`.
 
     Raises:
-        ValueError: `num_components` is not a whole number >= 1; the prior has another model.
+        ValueError: `num_components` is not a whole number >= 1; the prior has another model, or
+            one of a table.
 
     Example:
 
@@ -126,6 +127,11 @@ class VampPrior(Mixture):
         if self.posterior is not None and self.posterior.__self__.encoder is not vae.encoder:
             raise ValueError(
                 "this VampPrior is made of another model's encoder: give each model its own"
+            )
+        if vae.likelihood.event_shape:
+            raise ValueError(
+                "a VampPrior learns inputs of the encoder, and the columns of a table are not numbers "
+                "that can be learned so: take the prior 'flow' or 'mixture_of_normals'"
             )
         self.posterior = vae.posterior
         if self.built:
