@@ -48,7 +48,7 @@ def in_levels(x):
     return bool((abs(level - level.round()) < 1e-3).all() and x.min() >= 0 and x.max() <= 1)
 
 
-def settings_for(shape, count, kind, likelihood=None):
+def settings_for(shape, count, kind, likelihood=None, epochs=None):
     """The settings of `train` that depend on the data, such that it is done in ten minutes.
 
     Vectors, small pictures in one channel, and what is neither, such as voxels, get an `mlp`.
@@ -62,7 +62,7 @@ def settings_for(shape, count, kind, likelihood=None):
         shape: of one example: `(D,)`, `(H, W, C)`, or of another number of axes.
         count: how many there are to train on.
         kind: as `kind_of` says; `"binary"` also for what is drawn binary in training; `"table"`.
-        likelihood: its name, where it was said.
+        likelihood, epochs: the name and the number, where they were said.
 
     Returns:
         A dict with the names of the settings.
@@ -85,7 +85,7 @@ def settings_for(shape, count, kind, likelihood=None):
     if not picture and kind == "real" and likelihood in (None, *OF_ANY_NUMBERS):
         usual["preprocessing"] = "standardize"
     if kind == "table":
-        return {**usual, **of_tables(count)}
+        return {**usual, **of_tables(count, epochs)}
     pixels, channels = math.prod(shape[:-1]), shape[-1]
     if not picture or (channels == 1 and pixels <= SMALL):
         return {**usual, "architecture": "mlp", "latent_dim": 8, "epochs": 100, "batch_size": 64}
@@ -98,13 +98,13 @@ def settings_for(shape, count, kind, likelihood=None):
     return {**usual, **of_pictures("resnet", latent_dim, pixels, 32, COLOUR / count)}
 
 
-def of_tables(count):
+def of_tables(count, epochs=None):
     """The settings for a table of so many rows, of which each column has its own likelihood.
 
     Of the tables that `benchmarks/synthesis.py` has, rows drawn with the flow as prior were nearer
     to the real ones than those with N(0, I), and more steps helped the small ones most.
     """
-    epochs = max(1, min(MOST_EPOCHS, ROWS // count))
+    epochs = epochs or max(1, min(MOST_EPOCHS, ROWS // count))
     return {
         "likelihood": None,
         "architecture": "mlp",

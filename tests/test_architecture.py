@@ -19,7 +19,16 @@ PUBLIC = {
     "augment",
     *("input_shape", "latent_dim", "num_classes", "kl_weight", "prior_weight", "costs"),
     # the maths
-    *("posterior", "draw", "filled", "x_params", "densities", "densities_in_parts", "bound", "draw_epsilon"),
+    *(
+        "posterior",
+        "draw",
+        "filled",
+        "x_params",
+        "densities",
+        "densities_in_parts",
+        "bound",
+        "draw_epsilon",
+    ),
     # what a step asks of the model
     *(
         "batch_of",

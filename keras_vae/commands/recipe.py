@@ -54,7 +54,7 @@ def resolved(settings, dataset):
     kind = "binary" if settings.binarize else kind_of(dataset.x_train)
     kind = kind if dataset.columns is None else "table"
     count = len(dataset.x_train) - held_out(settings, len(dataset.x_train))
-    chosen = settings_for(dataset.input_shape, count, kind, settings.likelihood)
+    chosen = settings_for(dataset.input_shape, count, kind, settings.likelihood, settings.epochs)
     chosen |= {
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
