@@ -130,8 +130,8 @@ class VampPrior(Mixture):
             )
         if vae.likelihood.event_shape:
             raise ValueError(
-                "a VampPrior learns inputs of the encoder, and the columns of a table are not numbers "
-                "that can be learned so: take the prior 'flow' or 'mixture_of_normals'"
+                "a VampPrior learns inputs of the encoder, which the columns of a table cannot be: "
+                "take the prior 'flow' or 'mixture_of_normals'"
             )
         self.posterior = vae.posterior
         if self.built:
