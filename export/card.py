@@ -17,7 +17,7 @@ def text(manifest, pictured):
     num_classes = manifest.get("num_classes")
     likelihood = manifest["likelihood"]["class_name"]
     sections = [
-        f"# A variational autoencoder of {_data(shape)}",
+        f"# A variational autoencoder of {_data(manifest)}",
         "![Samples](samples.png)" if pictured else None,
         f"Latent size {latent_dim}, likelihood {likelihood}, "
         f"prior {manifest['prior']['class_name']}. "
@@ -26,6 +26,7 @@ def text(manifest, pictured):
         "## Run it",
         _snippet(shape, num_classes),
         _meaning(manifest),
+        _columns(manifest.get("columns")),
         _condition(num_classes),
         "## Numbers",
         _numbers(manifest),
@@ -35,7 +36,10 @@ def text(manifest, pictured):
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _data(shape):
+def _data(manifest):
+    if "columns" in manifest:
+        return "the rows of a table"
+    shape = manifest["input_shape"]
     size = " x ".join(map(str, shape))
     return f"{KINDS.get(len(shape), 'arrays')} of {size}"
 
@@ -103,12 +107,45 @@ def _support(support):
 
 
 def _unit(manifest):
+    if "columns" in manifest:
+        return "(float32), one number for each column,"
     if "preprocessing" not in manifest:
         return "(float32), scaled as the training data was,"
     return (
         "(float32) in its own unit, as `x_hat` and nats are, because the scaling of the training "
         "stands in the graphs,"
     )
+
+
+def _columns(columns):
+    """The columns of a table, and how its rows and its gaps are had."""
+    if columns is None:
+        return None
+    lines = [
+        "x has one number for each of these columns that is no label, and NaN where a value is "
+        "missing:",
+        "\n".join(["| column | x is |", "|---|---|", *map(_column, columns)]),
+        "`generator.onnx` draws such rows, and `imputer.onnx`, with the inputs of `scorer.onnx`, "
+        "fills the gaps of given ones by draws. `python -m export.runtime . --out rows.csv` writes "
+        "rows as the table had them, and `--impute table.csv --out filled.csv` fills a table; both "
+        "need numpy and onnxruntime alone.",
+    ]
+    return "\n\n".join(lines)
+
+
+def _column(column):
+    meanings = {
+        "number": "the number, with {decimals} decimals",
+        "count": "the count",
+        "category": "the place, from 0, in: {categories}",
+        "date": "days since {origin}, written as {format}",
+    }
+    known = {"decimals": 0, "origin": "", "format": "", **column}
+    known["categories"] = ", ".join(f"`{c}`" for c in column.get("categories", [])[:12])
+    known["categories"] += ", ..." if len(column.get("categories", [])) > 12 else ""
+    meaning = meanings[column["kind"]].format(**known)
+    name = column["name"].replace("|", "\\|")
+    return f"| `{name}` | {'label: ' if column.get('label') else ''}{meaning} |"
 
 
 def _condition(num_classes):
