@@ -31,6 +31,10 @@ DIGITS = 7
 """Decimals beyond so many digits of the spread of a column are not kept: float32 has no more."""
 
 
+FINE = 0.01
+"""Of the range of a column, the distance of neighbouring numbers in float32 is no larger share."""
+
+
 class UselessError(ValueError):
     """A column from which nothing can be learned; it says why."""
 
@@ -147,6 +151,8 @@ def _number(numbers, written, decimals):
         raise UselessError("it numbers the rows")
     if whole and low == 0 and values.var() >= values.mean():
         return Column(name, "count")
+    if np.spacing(np.float32(max(-low, high))) > FINE * (high - low):
+        raise UselessError("its numbers differ by less than float32 can tell: subtract a constant")
     spread = np.subtract(*np.quantile(values, (0.95, 0.05))) or high - low
     kept = min(decimals, DIGITS - math.floor(math.log10(spread)))
     return Column(name, "number", decimals=kept, minimum=0.0 if low >= 0 else None)
@@ -163,11 +169,12 @@ def _decimals_written(texts):
 def _decimals(numbers):
     """The fewest decimals that all numbers have; negative where they are hundreds or so."""
     values = numbers.cast(pl.Float64).to_numpy()[:100_000]
-    for decimals in range(-6, 12):
-        scaled = values * 10.0**decimals
-        if np.allclose(scaled, np.rint(scaled), rtol=1e-9, atol=1e-6):
+    values = np.append(values[np.isfinite(values)], 0.0)  # `_number` refuses the others
+    rounding = 1e-6 if numbers.dtype in (pl.Float32, pl.Float16) else 1e-12
+    for decimals in range(-6, 15):
+        if np.abs(values - np.round(values, decimals)).max() <= rounding * np.abs(values).max():
             return decimals
-    return 12
+    return 15
 
 
 def _date(times, form=None):

@@ -32,6 +32,7 @@ def read(source):
         frame = _of_file(Path(os.path.expanduser(source)))
     else:
         frame, source = _of_frame(source), "the data frame"
+    frame = frame.cast({pl.Decimal: pl.Float64})
     if not frame.width or not frame.height:
         raise ValueError(f"{source} must hold at least one row and one column, got {frame.shape}")
     return frame
@@ -108,7 +109,11 @@ def _of_pandas(name, column):
     if getattr(column.dtype, "kind", "O") in "biuf" and isinstance(column.dtype, np.dtype):
         return pl.Series(name, column.to_numpy(), nan_to_null=True)
     missing, values = column.isna(), column.astype(object)
-    return pl.Series(name, [None if m else v for m, v in zip(missing, values, strict=True)])
+    values = [None if m else v for m, v in zip(missing, values, strict=True)]
+    try:
+        return pl.Series(name, values)
+    except TypeError:  # they are of several types
+        return pl.Series(name, [None if v is None else str(v) for v in values])
 
 
 def _reason(error):
