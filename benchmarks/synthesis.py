@@ -73,6 +73,7 @@ def measured(name, train, test, made):
         "marginals": marginals(train, made),
         "pairs": pairs(train, made),
         "nearest": nearest(train, made) / nearest(train, test),
+        "copies": pd.merge(made, train.drop_duplicates(), how="inner").shape[0] / len(made),
     }
 
 
@@ -170,9 +171,8 @@ def one(data, name, split, makers):
     for maker, make in makers.items():
         path, times = make(folder / "train.csv", len(train), split, folder)
         made = pd.read_csv(path)[list(rows)]
-        copies = pd.merge(made, train.drop_duplicates(), how="inner").shape[0] / len(made)
         rate = len(train) / times["sampling"]
-        yield maker, measured(name, train, test, made) | {"copies": copies, **times, "rate": rate}
+        yield maker, measured(name, train, test, made) | times | {"rate": rate}
 
 
 def table(results):
