@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 
+from benchmarks.tables import between
 from keras_vae import anomaly, conformal, evaluation
 from keras_vae.cli import BAD_INPUT, Parser, fail
 from keras_vae.commands import recipe
@@ -251,10 +252,7 @@ def main(arguments=None):
 
 def with_tables(path, text):
     """What stands at `path`, with `text` between the marks."""
-    page = path.read_text()
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ValueError(f"{path} must hold the lines {BEGIN} and {END}, once each")
-    return f"{page.split(BEGIN)[0]}{BEGIN}\n{text}\n{END}{page.split(END)[1]}"
+    return between(path.read_text(), BEGIN, END, text)
 
 
 if __name__ == "__main__":

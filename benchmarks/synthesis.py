@@ -21,6 +21,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
+from benchmarks.tables import between
+
 TARGETS = {
     "anes96": lambda rows: rows["vote"] > 0.5,
     "fair": lambda rows: rows["affairs"] > 0,
@@ -29,6 +31,8 @@ TARGETS = {
 """What a classifier is to tell, from the columns that it is not made of."""
 
 OF_TARGET = {"anes96": ["vote"], "fair": ["affairs"], "star98": ["NABOVE", "NBELOW"]}
+BEGIN = "<!-- the table of benchmarks/synthesis.py begins -->"
+END = "<!-- and ends -->"
 BINS = 5
 """For the dependence of two columns: quintiles of the real rows."""
 
@@ -138,7 +142,7 @@ def main():
     parser.add_argument("--data", type=Path, default=Path("build/bench/tables"))
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(TARGETS))
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="the page, with the marks; else it is printed")
     given = parser.parse_args()
     if given.ctgan and not (given.data / "fair.csv").exists():
         script = Path(__file__).parent / "contenders" / "tables_of_statsmodels.py"
@@ -153,7 +157,8 @@ def main():
     text = table(results)
     print(text)
     if given.out:
-        given.out.write_text(text + "\n", encoding="utf-8")
+        page = between(given.out.read_text(encoding="utf-8"), BEGIN, END, text)
+        given.out.write_text(page, encoding="utf-8")
 
 
 def one(data, name, split, makers):

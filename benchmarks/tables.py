@@ -71,3 +71,19 @@ def number(x, digits=None):
     whole = len(str(int(abs(x)))) if abs(x) >= 1 else 0
     small = 4 if 0 < abs(x) < 0.1 else 3
     return f"{x:,.{max(small - whole, 0) if digits is None else digits}f}"
+
+
+def between(page, begin, end, text):
+    """A page with `text` between the lines `begin` and `end`, in place of what stood there.
+
+    Raises:
+        ValueError: the page does not hold each of the two once.
+
+    Example:
+
+    >>> between("A<!-->old<-->Z", "<!-->", "<-->", "new").split()
+    ['A<!-->', 'new', '<-->Z']
+    """
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"the page must hold the lines {begin} and {end}, once each")
+    return f"{page.split(begin)[0]}{begin}\n{text}\n{end}{page.split(end)[1]}"

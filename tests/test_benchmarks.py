@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import anomaly, harness, tables
+from benchmarks import anomaly, harness, synthesis, tables
 from benchmarks.harness import Contender, run, run_once, table
 from benchmarks.ladder import __main__ as ladder
 from benchmarks.speed import exporting, growth, sampling
@@ -32,7 +32,7 @@ def rows(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
 
 
-MODULES = [anomaly, command, harness, ladder, tables, exporting, growth, sampling]
+MODULES = [anomaly, command, harness, ladder, synthesis, tables, exporting, growth, sampling]
 
 
 @pytest.mark.parametrize("module", MODULES)
