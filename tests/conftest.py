@@ -71,6 +71,9 @@ ON_NONE = (
     "tests/test_readme.py",
     "tests/test_settings.py",
     "tests/test_signals.py",
+    "tests/test_table_commands.py",
+    "tests/test_table_rows.py",
+    "tests/test_tables.py",
 )
 
 

@@ -18,8 +18,9 @@ def files(request):
     return request.param
 
 
-def test_both_are_one_text():
-    library, runtime = ROOT / "keras_vae/files.py", ROOT / "export/runtime/files.py"
+@pytest.mark.parametrize("name", ["files.py", "tables/rows.py"])
+def test_both_are_one_text(name):
+    library, runtime = ROOT / "keras_vae" / name, ROOT / "export/runtime" / Path(name).name
     assert library.read_text() == runtime.read_text()
 
 

@@ -59,7 +59,7 @@ def resolved(settings, dataset):
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
         "columns": settings.columns and absolute(settings.columns),
-        "conditional": settings.conditional or settings.label is not None,
+        "conditional": settings.conditional or label_of(dataset) is not None,
         "keep": settings.keep or ("best" if settings.validation else "last"),
     }
     always = ("data", "data_dir", "columns", "conditional", "keep")
@@ -78,7 +78,7 @@ def load(settings):
     """The data set that the settings name; without its labels, if the model takes none."""
     given = settings.data, settings.data_dir, settings.columns, settings.label
     dataset = datasets.load(*given)
-    if settings.conditional or settings.label is not None:
+    if settings.conditional or label_of(dataset):
         testing.labels(dataset, dataset.y_train)
         return dataset
     return dataclasses.replace(dataset, y_train=None, y_test=None)
@@ -183,8 +183,13 @@ def model(settings, dataset, x):
 
 def num_classes(dataset):
     """How many labels there are: of a table those that its column lists."""
-    label = next((column for column in dataset.columns or () if column.label), None)
+    label = label_of(dataset)
     return len(label.categories) if label else 1 + int(dataset.y_train.max())
+
+
+def label_of(dataset):
+    """The `Column` of a table that is the label, or None."""
+    return next((column for column in dataset.columns or () if column.label), None)
 
 
 def standardizing(x):
