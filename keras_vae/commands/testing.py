@@ -87,7 +87,8 @@ def load_test_set(vae, folder, data=None, data_dir=None):
 def labels(dataset, y):
     """`y`, or a ValueError if the data set holds none."""
     if y is None:
-        raise ValueError(f"a conditional model needs labels, and {dataset.name} holds none")
+        fix = ": name their column by --label" if dataset.columns else ""
+        raise ValueError(f"a conditional model needs labels, and {dataset.name} holds none{fix}")
     return y
 
 
