@@ -18,7 +18,10 @@ def load(name_or_path="digits", data_dir=None):
       the files in `data_dir`: NAME.npz, the IDX files, CIFAR-10's binary version.
     - an `.npz`: `x_train` and, if wanted, `x_test`, `y_train`, `y_test`; or a single array.
     - an `.npy`: one array.
-    - a folder of images of one size, 4096x4096 at most.
+    - a folder of images of one size, 4096x4096 at most: PNG, JPEG, BMP, GIF, WebP, TIFF, PGM, PPM,
+      its subfolders included, in the order of their paths. 8 bits, 16-bit grey, 32-bit integers
+      and floats give what an `.npy` of the same pixels gives; EXIF orientation is applied,
+      transparency is dropped. A file of several pages or frames is refused.
 
     Images come out as float32 (N, H, W, C), vectors as (N, D). Integer pixels (0 to 255, or
     uint16) are scaled to [0, 1], unless they are binary already; other numbers are taken as they
