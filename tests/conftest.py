@@ -61,6 +61,7 @@ ON_NONE = (
     "tests/test_folders.py",
     "tests/fuzzing/test_arrays.py",
     "tests/test_kills.py",
+    "tests/test_images.py",
     "tests/test_imports.py",
     "tests/test_names.py",
     "tests/test_noise.py",

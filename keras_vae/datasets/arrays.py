@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from keras_vae.datasets.dataset import from_arrays
-from keras_vae.datasets.memory import check_fits
+from keras_vae.datasets.memory import TooLargeError, check_fits
 
 _PARTS = ("x_train", "x_test", "y_train", "y_test")
+_HEADER = 10_000  # bytes, as for NumPy
 
 
 def read_npz(path, name=None):
@@ -23,8 +24,9 @@ def read_npz(path, name=None):
     _check_signature(path, (b"PK\x03\x04", b"PK\x05\x06"))
     with _one_line_errors(path), np.load(path, allow_pickle=False) as archive:
         wanted = _parts(archive.files)
+        taken = 0
         for key in wanted.values():
-            check_member(archive.zip, key)
+            taken = check_member(archive.zip, key, taken)
         parts = {part: archive[key] for part, key in wanted.items()}
     if "x_train" not in parts:
         raise ValueError(
@@ -40,7 +42,7 @@ def read_npy(path):
     _check_signature(path, (b"\x93NUMPY",))
     with _one_line_errors(path):
         with open(path, "rb") as file:
-            _check_size(file, path.stat().st_size)
+            _check_size(file, path.stat().st_size, path)
         x = np.load(path, allow_pickle=False)
     return from_arrays(path.stem, x, source=path)
 
@@ -65,21 +67,40 @@ def check_readable(path):
     return start
 
 
-def check_member(archive, key):
-    """Refuses a bad array of an `.npz`."""
+def check_member(archive, key, beside=0):
+    """Refuses a bad array of an `.npz`, by its header.
+
+    Args:
+        archive: the open `zipfile.ZipFile`.
+        key: the name of the array.
+        beside: bytes of memory that the arrays before it take.
+
+    Returns:
+        The bytes of memory that all of them take.
+    """
     member = archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
     with archive.open(member) as file:
-        _check_size(file, member.file_size)
+        return _check_size(file, member.file_size, archive.filename, beside)
 
 
-def _check_size(file, size):
+def _check_size(file, size, path, beside=0):
     """Refuses an array that says it is larger than its file of `size` bytes, or than the memory."""
     first = np.lib.format.read_magic(file) == (1, 0)
+    _check_header(file, 2 if first else 4)
     header = "read_array_header_1_0" if first else "read_array_header_2_0"
     shape, _, dtype = getattr(np.lib.format, header)(file)
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size:
         raise ValueError(f"its header tells of shape {shape}, and it has {size} bytes")
-    check_fits(shape, dtype.itemsize)
+    return check_fits(path, shape, dtype.itemsize, beside)
+
+
+def _check_header(file, count):
+    """Refuses a long header before it is read: NumPy unpacks all of it, up to 4 GB, first."""
+    start = file.tell()
+    length = int.from_bytes(file.read(count), "little")
+    file.seek(start)
+    if length > _HEADER:
+        raise ValueError(f"its header must have {_HEADER:,} bytes at most, got {length:,}")
 
 
 def _check_signature(path, signatures):
@@ -101,6 +122,8 @@ def _listed(names):
 def _one_line_errors(path):
     try:
         yield
+    except TooLargeError:
+        raise
     except Exception as error:  # NumPy and zipfile have errors of many kinds
         reason = reason_of(error)
         if "allow_pickle" in reason or "Python objects" in reason:

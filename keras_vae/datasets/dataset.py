@@ -1,10 +1,13 @@
 """Arrays are checked, and brought into the one form that training takes."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from keras_vae.datasets.binarization import binarize
+
+_PIECE = 2**18  # numbers that are made ready at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,33 +70,36 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
         ValueError: no numbers, NaN or infinite values, no examples, shapes that do not fit.
     """
     source = source or name
-    x_train, x_test = _inputs(x_train, x_test, source)
+    x = {"x_train": x_train} if x_test is None else {"x_train": x_train, "x_test": x_test}
+    _check_parts(x, source)
     y_train = _labels(y_train, x_train, f"{source}: y_train")
     y_test = _labels(y_test, x_test, f"{source}: y_test")
-    if x_test is None:
-        x_train, x_test, y_train, y_test = _split(x_train, y_train, source)
-    return Dataset(name, x_train, x_test, y_train, y_test)
+    largest = max(array.max() for array in x.values())
+    ready = {part: _Ready(array, largest, f"{source}: {part}") for part, array in x.items()}
+    if x_test is not None:
+        return Dataset(name, ready["x_train"][:], ready["x_test"][:], y_train, y_test)
+    train, test = _split(len(x_train), source)
+    labels = (None, None) if y_train is None else (y_train[train], y_train[test])
+    return Dataset(name, ready["x_train"][train], ready["x_train"][test], *labels)
 
 
 def from_table(name, table, source):
     """The `Dataset` of a `tables.Table`: a fifth of its rows becomes the test part."""
-    parts = _split(table.x, table.y, source)
-    return Dataset(name, *parts, columns=table.columns, notes=table.notes)
+    train, test = _split(len(table.x), source)
+    labels = (None, None) if table.y is None else (table.y[train], table.y[test])
+    x = table.x[train], table.x[test]
+    return Dataset(name, *x, *labels, columns=table.columns, notes=table.notes)
 
 
-def _inputs(x_train, x_test, source):
-    x = {"x_train": x_train} if x_test is None else {"x_train": x_train, "x_test": x_test}
+def _check_parts(x, source):
     for part, array in x.items():
         _check_examples(array, f"{source}: {part}")
-    largest = max(array.max() for array in x.values())
-    x = {part: _ready(array, largest, f"{source}: {part}") for part, array in x.items()}
-    shapes = {array.shape[1:] for array in x.values()}
-    if len(shapes) > 1:
+    shapes = [array.shape for array in x.values()]
+    if len({shape[1:] for shape in shapes}) > 1:
         raise ValueError(
-            f"{source}: x_train and x_test must hold examples of one shape, got {x_train.shape} "
-            f"and {x_test.shape}"
+            f"{source}: x_train and x_test must hold examples of one shape, got "
+            f"{' and '.join(map(str, shapes))}"
         )
-    return x["x_train"], x.get("x_test")
 
 
 def _check_examples(x, where):
@@ -112,16 +118,41 @@ def _check_examples(x, where):
         )
 
 
-def _ready(x, largest, where):
-    grey = x.ndim > 2 and x.dtype.kind in "iu" and largest > 1 and x.min() >= 0
-    white = 65535 if x.dtype == np.uint16 else 255
-    with np.errstate(over="ignore"):
-        if grey and largest <= white:
-            x = np.divide(x, white, dtype=np.float32)
-        x = np.ascontiguousarray(x, dtype=np.float32)
-    if not np.isfinite(x).all():
-        raise ValueError(f"{where} must hold finite float32 numbers, got NaN or infinite values")
-    return x[..., np.newaxis] if x.ndim == 3 else x
+class _Ready:
+    """Examples as training takes them, float32 and scaled, of any rows of `x`.
+
+    They are made in pieces: beside `x` and what is returned, next to nothing is held.
+
+    Args:
+        x: (N, ...) numbers.
+        largest: of them and of those that share their scale.
+        where: what they are, for the message.
+    """
+
+    def __init__(self, x, largest, where):
+        grey = x.ndim > 2 and x.dtype.kind in "iu" and largest > 1 and x.min() >= 0
+        white = 65535 if x.dtype.kind == "u" and x.dtype.itemsize == 2 else 255
+        self.x, self.where = x, where
+        self.white = white if grey and largest <= white else None
+
+    def __getitem__(self, rows):
+        rows = np.arange(len(self.x))[rows]
+        ready = np.empty((len(rows), *self.x.shape[1:]), np.float32)
+        count = max(1, _PIECE // math.prod(self.x.shape[1:]))
+        for start in range(0, len(rows), count):
+            self._fill(ready[start : start + count], self.x[rows[start : start + count]])
+        return ready[..., np.newaxis] if ready.ndim == 3 else ready
+
+    def _fill(self, piece, x):
+        with np.errstate(over="ignore"):
+            if self.white is None:
+                piece[...] = x
+            else:
+                np.divide(x, self.white, out=piece, dtype=np.float32)
+        if not np.isfinite(piece).all():
+            raise ValueError(
+                f"{self.where} must hold finite float32 numbers, got NaN or infinite values"
+            )
 
 
 def _labels(y, x, where):
@@ -138,10 +169,10 @@ def _labels(y, x, where):
     return y.reshape(count).astype(np.int64)
 
 
-def _split(x, y, source):
-    if len(x) < 2:
+def _split(count, source):
+    """Which of `count` examples are for training, and which for the test."""
+    if count < 2:
         raise ValueError(f"{source} must hold 2 examples or more, to train and to test, got 1")
-    held_out = np.random.default_rng(0).permutation(len(x))[: max(1, round(len(x) / 5))]
-    test = np.isin(np.arange(len(x)), held_out)
-    labels = (None, None) if y is None else (y[~test], y[test])
-    return x[~test], x[test], *labels
+    held_out = np.random.default_rng(0).permutation(count)[: max(1, round(count / 5))]
+    test = np.isin(np.arange(count), held_out)
+    return ~test, test

@@ -21,7 +21,10 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     - an `.npz`: `x_train` and, if wanted, `x_test`, `y_train`, `y_test`; or a single array.
     - an `.npy`: one array.
     - a table, `.csv`, `.tsv` or `.parquet`: see `tables.read`. Gaps are allowed, and are NaN.
-    - a folder of images of one size, 4096x4096 at most.
+    - a folder of images of one size, 4096x4096 at most: PNG, JPEG, BMP, GIF, WebP, TIFF, PGM, PPM,
+      its subfolders included, in the order of their paths. 8 bits, 16-bit grey, 32-bit integers
+      and floats give what an `.npy` of the same pixels gives; EXIF orientation is applied,
+      transparency is dropped. A file of several pages or frames is refused.
 
     Images come out as float32 (N, H, W, C), vectors as (N, D), arrays of more axes, as voxels or
     video, as they are. Three axes are grey images, (N, H, W). Integer pixels (0 to 255, or

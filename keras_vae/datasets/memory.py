@@ -7,19 +7,31 @@ from pathlib import Path
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
-def check_fits(shape, itemsize=1):
-    """Raises a `ValueError` if data of that shape take more memory than there is.
+class TooLargeError(ValueError):
+    """Of data that take more memory than there is; the message names them."""
+
+
+def check_fits(where, shape, itemsize=1, beside=0):
+    """Raises a `TooLargeError` if data of that shape take more memory than there is.
 
     Args:
-        shape: of the array, as its file or the header of its first picture says.
-        itemsize: bytes of a number as it is stored; as float32 it takes 4, and 4 more to be split.
+        where: the file or the folder, for the message.
+        shape: of the array, as its file or the first picture says.
+        itemsize: bytes of a number as it is stored; as float32 it takes 4, and 4 more when some
+            examples are held out of a training.
+        beside: bytes that others of the same file take.
+
+    Returns:
+        The bytes that they take, those of the others included.
     """
-    needed = math.prod(map(int, shape)) * (itemsize + 8)
+    needed = beside + math.prod(map(int, shape)) * (itemsize + 8)
     if needed > memory():
-        raise ValueError(
-            f"data of shape {tuple(map(int, shape))} take {needed / 1e9:,.1f} GB of memory, and "
-            f"there are {memory() / 1e9:,.1f} GB"
+        raise TooLargeError(
+            f"{where} holds an array of shape {tuple(map(int, shape))}, with which its data take "
+            f"{needed / 1e9:,.1f} GB of memory, and there are {memory() / 1e9:,.1f} GB: use fewer "
+            "examples, or smaller ones"
         )
+    return needed
 
 
 def memory():

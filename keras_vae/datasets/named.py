@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_vae.datasets.arrays import check_readable, read_npz, reason_of
 from keras_vae.datasets.dataset import from_arrays
-from keras_vae.datasets.memory import check_fits
+from keras_vae.datasets.memory import TooLargeError, check_fits
 
 _IDX = {
     "x_train": "train-images-idx3-ubyte",
@@ -71,8 +71,10 @@ def _read_idx(path):
     opened = gzip.open if start.startswith(b"\x1f\x8b") else open
     try:
         with opened(path, "rb") as file:
-            shape = _idx_shape(file)
+            shape = _idx_shape(file, path)
             content = file.read(math.prod(shape) + 1)  # no more, however much is packed
+    except TooLargeError:
+        raise
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is no IDX file of bytes, or is cut short ({error})") from error
     if len(content) != math.prod(shape):
@@ -83,14 +85,14 @@ def _read_idx(path):
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _idx_shape(file):
+def _idx_shape(file, path):
     start = file.read(4)
     ndim = start[3] if start[:3] == b"\0\0\x08" and len(start) > 3 else 0
     sizes = file.read(4 * ndim)
     if ndim == 0 or len(sizes) < 4 * ndim:
         raise ValueError("its header is another's")
     shape = [int(n) for n in np.frombuffer(sizes, ">u4")]
-    check_fits(shape)
+    check_fits(path, shape)
     return shape
 
 

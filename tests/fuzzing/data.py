@@ -85,9 +85,9 @@ def _objects(folder):
     return (folder / "a.npz",)
 
 
-def _pictures(suffix):
+def _pictures(suffix, pixels=GREY):
     def write(folder):
-        for i, grey in enumerate(GREY[:3]):
+        for i, grey in enumerate(pixels[:3]):
             Image.fromarray(grey).save(folder / f"{i}{suffix}")
         return (folder,)
 
@@ -122,6 +122,10 @@ KINDS = {
     "packed": _packed,
     "objects": _objects,
     **{suffix: _pictures(suffix) for suffix in (".png", ".jpg", ".gif", ".tif", ".webp", ".pgm")},
+    "deep.png": _pictures(".png", GREY.astype(np.uint16) * 100),
+    "deep.tif": _pictures(".tif", GREY.astype(np.uint16) * 100),
+    "integers.tif": _pictures(".tif", GREY.astype(np.int32)),
+    "floats.tif": _pictures(".tif", GREY.astype(np.float32)),
     "idx": _idx,
     "mnist": _mnist,
     "cifar": _cifar,
