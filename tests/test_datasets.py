@@ -297,7 +297,7 @@ BAD_FILES = {
     "count.npz": (npz_bytes(x_train=GREY, y_train=LABELS[:9]), "must hold 20 integer labels"),
     "targets.npz": (npz_bytes(x_train=GREY, y_train=LABELS / 2), "must hold 20 integer labels"),
     "alone.npz": (npz_bytes(x_train=GREY, y_test=LABELS), "without its x_test"),
-    "table.xlsx": (b"1,2\n", "got a .csv file"),
+    "table.xlsx": (b"1,2\n", "got a .xlsx file"),
     "bare": (b"1,2\n", "got a bare file"),
 }
 
