@@ -78,8 +78,9 @@ def check(vae, folder, tolerance=TOLERANCE):
     >>> from export import bundle, convert
     >>> vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2)
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> for name, make in bundle.GRAPHS.items():
-    ...     onnx.save(make(convert.parts(vae)), folder / name)
+    >>> graphs = {name: make(convert.parts(vae)) for name, make in bundle.GRAPHS.items()}
+    >>> for name in graphs.keys() - {"imputer.onnx"}:  # of tables alone
+    ...     onnx.save(graphs[name], folder / name)
     >>> max(check(vae, folder).values()) <= 1e-5
     True
     """

@@ -7,13 +7,21 @@ text stands in `keras_vae/tables/` and in `export/runtime/`, since the runtime w
 import csv
 import datetime
 import math
+import re
 
 import numpy as np
 
 EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 """Texts that stand for a value that is missing."""
 
+COMMA = re.compile(r"[-+]?\d+(,\d+)?")
+NUMERIC = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?")
+"""No code such as 007, and nothing else that `float` reads, such as 1_000."""
+
 DAY = 86400
+SECOND = datetime.timedelta(seconds=1)
+PARTS_OF_A_DAY = {"S": 1, "M": 60, "H": 3600}
 
 
 def texts(columns, x, label=None):
@@ -54,9 +62,12 @@ def _categories(column, values):
 
 
 def _dates(column, values):
-    seconds = np.rint(values * DAY).astype("int64")
-    times = np.datetime64(column["origin"], "s") + seconds.astype("timedelta64[s]")
-    return [time.strftime(column["format"]) for time in times.astype(datetime.datetime)]
+    part = next((s for c, s in PARTS_OF_A_DAY.items() if f"%{c}" in column["format"]), DAY)
+    start = (datetime.datetime.fromisoformat(column["origin"]) - datetime.datetime.min) // SECOND
+    last = (datetime.datetime.max - datetime.datetime.min) // SECOND
+    seconds = np.clip(start + part * np.rint(values * DAY / part), 0, last)
+    times = [datetime.datetime.min + int(s) * SECOND for s in seconds]
+    return [t.strftime(column["format"].replace("%Y", f"{t.year:04d}")) for t in times]
 
 
 WRITERS = {"number": _numbers, "count": _numbers, "category": _categories, "date": _dates}
@@ -107,58 +118,123 @@ def labels(columns, rows, head):
 
 
 def _read(read, text, column, number):
-    try:
-        return read(text)
-    except (KeyError, ValueError) as error:
+    x = read(text)
+    least = 0 if column["kind"] == "count" else column.get("minimum", -math.inf)
+    inside = x is not None and math.isfinite(x) and least <= x <= column.get("maximum", math.inf)
+    if not inside or (column["kind"] == "count" and x != math.floor(x)):
         raise ValueError(
             f"column {column['name']!r} holds {text!r} in row {number}, which is no "
             f"{column['kind']} that it may hold"
-        ) from error
+        )
+    return x
 
 
-def _place_of(column):
-    return {_text(category): i for i, category in enumerate(column["categories"])}.__getitem__
+def _number(text):
+    return float(text) if NUMERIC.fullmatch(text) else None
 
 
-def _days_of(column):
+def places(categories):
+    """A function of a text to the place of the category that it is; None where it is none.
+
+    Numbers and booleans are found however they are written, where no two texts are the same one.
+    """
+    exact = {_text(category): i for i, category in enumerate(categories)}
+    loose = {_key(text): i for text, i in exact.items()}
+    loose = loose if len(loose) == len(exact) else {}
+    return lambda text: exact.get(text, loose.get(_key(text)))
+
+
+def _key(text):
+    """What is the same for two texts that mean the same: a number, or `true` for `True`."""
+    if NUMBER.fullmatch(text):
+        return float(text)
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def days_of(column):
+    """A function of a text to the days since `origin`; None where it is no such date."""
     origin = datetime.datetime.fromisoformat(column["origin"])
 
     def days(text):
-        return (datetime.datetime.strptime(text, column["format"]) - origin).total_seconds() / DAY
+        try:
+            time = datetime.datetime.strptime(text, column["format"])
+        except ValueError:
+            return None
+        return (time - origin).total_seconds() / DAY
 
     return days
 
 
 READERS = {
-    "number": lambda column: float,
-    "count": lambda column: float,
-    "category": _place_of,
-    "date": _days_of,
+    "number": lambda column: _number,
+    "count": lambda column: _number,
+    "category": lambda column: places(column["categories"]),
+    "date": days_of,
 }
 
 
 def read(path):
     """The head and the rows of a `.csv`, in text, and what separates its values.
 
+    Blank lines are left out. In a table that is separated by semicolons, numbers whose decimals
+    come after a comma get a point.
+
     Raises:
         ValueError: it cannot be read, is empty, or has rows of unequal length.
     """
+    rows = []
+    head, separator = scan(path, lambda number, row: rows.append(row) if row else None)
+    return head, _pointed(rows) if separator == ";" else rows, separator
+
+
+def scan(path, each):
+    """Calls `each(number, row)` for each row of a `.csv`, a list of text, of a blank line [].
+
+    Returns:
+        The names of the columns, and what separates values: what stands most often in that line.
+
+    Raises:
+        ValueError: it cannot be read, is empty, or has rows of unequal length.
+    """
+    some = False
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             line = file.readline()
             separator = max(",;\t", key=line.count)
             file.seek(0)
-            head, *rows = csv.reader(file, delimiter=separator)
-    except (OSError, ValueError, csv.Error) as error:
+            lines = csv.reader(file, delimiter=separator, strict=True)
+            head = next(lines, [])
+            for number, row in enumerate(lines):
+                _check_length(path, number, row, head)
+                some = some or bool(row)
+                each(number, row)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} cannot be read: it is not in UTF-8: save it so") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from error
+    except csv.Error as error:
+        raise ValueError(f"{path} cannot be read ({error})") from error
+    if not some:
+        raise ValueError(f"{path} must hold a line of names and at least one row")
+    return head, separator
+
+
+def _check_length(path, number, row, head):
+    if row and len(row) != len(head):
         raise ValueError(
-            f"{path} must be a table in UTF-8 whose first line has names ({error})"
-        ) from error
-    for number, row in enumerate(rows):
-        if len(row) != len(head):
-            raise ValueError(
-                f"{path}: row {number} has {len(row)} values, and the first line {len(head)} names"
-            )
-    return head, rows, separator
+            f"{path}: row {number} has {len(row)} values, and the first line {len(head)} names"
+        )
+
+
+def _pointed(rows):
+    """Rows with points for commas in the columns whose numbers have decimals after a comma."""
+    columns = [
+        [text.replace(",", ".") for text in column]
+        if all(text.strip() in EMPTY or COMMA.fullmatch(text.strip()) for text in column)
+        else column
+        for column in zip(*rows, strict=True)
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def write(stream, columns, separator=",", head=True):

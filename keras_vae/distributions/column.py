@@ -3,9 +3,8 @@
 import dataclasses
 import datetime
 import math
+import numbers
 from dataclasses import dataclass
-
-import numpy as np
 
 from keras_vae.lookup import named
 
@@ -17,6 +16,13 @@ KINDS = {
 }
 """The likelihoods that a column of each kind may have; the first is the one that it has."""
 
+TYPES = {
+    "name": str,
+    "kind": str,
+    "decimals": numbers.Integral,
+    "minimum": numbers.Real | None,
+    "maximum": numbers.Real | None,
+}
 DAY = 86400
 PARTS_OF_A_DAY = {"S": 1, "M": 60, "H": 3600}
 """Seconds of what a format of dates may end in."""
@@ -71,6 +77,7 @@ class Column:
     y_knots: tuple | None = None
 
     def __post_init__(self):
+        self._check_types()
         likelihoods = named("kind of a column", self.kind, KINDS)
         set_ = object.__setattr__  # as a frozen class allows it
         set_(self, "likelihood", self.likelihood or likelihoods[0])
@@ -96,6 +103,12 @@ class Column:
         if self.kind == "date":
             self._check_date()
 
+    def _check_types(self):
+        for field, types in TYPES.items():
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, types):
+                raise ValueError(f"{field} of the column {self.name!r} cannot be {value!r}")
+
     def _check_date(self):
         try:
             datetime.date.fromisoformat(self.origin)
@@ -108,14 +121,13 @@ class Column:
 
     @property
     def step(self):
-        """What the column's values are rounded to, as x; float32 holds no finer ones."""
+        """What the column's values are rounded to, as x."""
         if self.kind == "date":
             seconds = [PARTS_OF_A_DAY[c] for c in PARTS_OF_A_DAY if f"%{c}" in self.format]
             step = min(seconds, default=DAY) / DAY
         else:
             step = 10.0**-self.decimals if self.kind == "number" else 1.0
-        largest = max(map(abs, self.x_knots or [0.0]))
-        return max(step, 2 * float(np.spacing(np.float32(largest)))) if largest else step
+        return step
 
     @property
     def closed(self):

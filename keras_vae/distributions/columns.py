@@ -102,6 +102,7 @@ class Columns(Likelihood):
         self._groups = _groups(self.columns)
         places = np.concatenate([group.places for group in self._groups])
         self._order = np.argsort(places).astype("int32")
+        self._counts = np.array([column.kind == "count" for column in self.columns])
         self._filling = np.array([column.some_value for column in self.columns], "float32")
 
     @property
@@ -175,7 +176,9 @@ class Columns(Likelihood):
         inside = [
             ops.all(group.likelihood.in_support(group.encode(x)), axis=-1) for group in self._groups
         ]
-        return ops.logical_or(ops.logical_not(observed), self._joined(inside))
+        whole = ops.logical_or(~self._counts, ops.equal(x, ops.floor(x)))
+        inside = ops.logical_and(self._joined(inside), whole)
+        return ops.logical_or(ops.logical_not(observed), inside)
 
     def check(self, x):
         """Raises `ValueError` if an entry of `x` that is not missing is none of its column's."""

@@ -57,11 +57,11 @@ class PiecewiseLinear:
         """
         location, scale = (ops.expand_dims(values, -1) for values in (location, scale))
         starts, ends = (ends.astype("float32") for ends in (self._y[:, :-1], self._y[:, 1:]))
-        a, b = ((location - end) / scale for end in (starts, ends))
-        begun = ops.where(self._below, location - starts, scale * ops.softplus(a))
+        a, b = (ops.subtract(location, end) / scale for end in (starts, ends))
+        begun = ops.where(self._below, ops.subtract(location, starts), scale * ops.softplus(a))
         ended = ops.where(self._above, 0.0, scale * ops.softplus(b))
-        pieces = self._steps.astype("float32") * (begun - ended)
-        return self._x[:, 0].astype("float32") + ops.sum(pieces, axis=-1)
+        pieces = ops.multiply(self._steps.astype("float32"), begun - ended)
+        return ops.add(self._x[:, 0].astype("float32"), ops.sum(pieces, axis=-1))
 
     def _sum(self, x, knots, slopes, first):
         """The value at the first knot, and what each piece adds to it up to x."""

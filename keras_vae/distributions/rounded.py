@@ -81,7 +81,8 @@ class MixtureOfRoundedLogistics(Likelihood):
 
     def element_log_prob(self, x, x_params):
         inside, x = self.in_support(x), ops.squeeze(x, -1)
-        half = 0.5 * self.step.astype("float32") * self.to_y.slope(x)
+        width = ops.maximum(self.step.astype("float32"), 2.0**-24 * ops.abs(x))  # float32's own
+        half = 0.5 * width * self.to_y.slope(x)
         edge = 0.5 * self.step
         lowest = ops.less(x, (self.minimum + edge).astype("float32"))
         highest = ops.greater(x, (self.maximum - edge).astype("float32"))

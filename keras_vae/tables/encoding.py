@@ -5,6 +5,8 @@ import datetime
 import numpy as np
 import polars as pl
 
+from keras_vae.tables import rows
+
 DAY = 86_400_000_000
 """Microseconds."""
 
@@ -68,7 +70,7 @@ def _numbers(series, column, unseen):
     there = series.is_not_null().to_numpy()
     if series.dtype.is_float():
         there &= ~series.is_nan().fill_null(True).to_numpy()
-    wrong = there & ~np.isfinite(numbers)
+    wrong = there & ~(np.abs(numbers) <= np.finfo("float32").max)
     if wrong.any() and (column.kind != "category" or unseen == "error"):
         row = int(wrong.argmax())
         raise ValueError(
@@ -93,16 +95,23 @@ def _number(series, column):
 
 def _place(series, column):
     """The places of the categories; both are compared as texts."""
-    texts = pl.Series(column.categories).cast(pl.String).to_list()
-    places = dict(zip(texts, map(float, range(len(texts))), strict=True))
-    return series.cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Float64)
+    texts, place = series.cast(pl.String), rows.places(column.categories)
+    known = {text: place(text) for text in texts.unique().drop_nulls()}
+    return texts.replace_strict(known, default=None, return_dtype=pl.Float64)
 
 
 def _days(series, column):
-    if series.dtype == pl.String:
-        times = series.str.to_datetime(column.format, strict=False, time_unit="us")
-    else:
-        times = series.cast(pl.Datetime("us"), strict=False)
+    try:
+        text = series.dtype == pl.String
+        times = (
+            series.str.to_datetime(column.format, strict=False, time_unit="us")
+            if text
+            else series.cast(pl.Datetime("us"), strict=False)
+        )
+    except pl.exceptions.PolarsError:  # it does not know the format
+        days = rows.days_of(column.told())
+        known = {text: days(text) for text in series.unique().drop_nulls()}
+        return series.replace_strict(known, default=None, return_dtype=pl.Float64)
     origin = datetime.datetime.fromisoformat(column.origin)
     return (times - origin).dt.total_microseconds() / DAY
 

@@ -13,6 +13,7 @@ CODE = r"^[-+]?0\d"
 
 FORMATS = (
     *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"),
+    "%Y-%m-%dT%H:%M:%SZ",
     *("%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M"),
 )
 """Of dates that are written as text, those that are tried, in this order."""
@@ -104,7 +105,7 @@ def _of_text(values):
     if numeric.all():
         return _number(texts.cast(pl.Float64), texts, _decimals_written(texts)), []
     parsed = {f: texts.str.to_datetime(f, strict=False, time_unit="us") for f in FORMATS}
-    dates = {f: times.is_not_null() for f, times in parsed.items()}
+    dates = {f: (times.dt.year() > 999).fill_null(False) for f, times in parsed.items()}
     exact = [f for f, good in dates.items() if good.all()]
     if exact:
         others = f", though {' or '.join(exact[1:])} would fit too" if exact[1:] else ""
@@ -114,7 +115,7 @@ def _of_text(values):
         best = max(dates.values(), key=lambda good: good.sum())
         _refuse_odd(texts, numeric, "numbers")
         _refuse_odd(texts, best, "dates")
-    return _category(values), []
+    return _category(texts), []
 
 
 def _refuse_odd(texts, good, what):
@@ -170,7 +171,7 @@ def _decimals(numbers):
     """The fewest decimals that all numbers have; negative where they are hundreds or so."""
     values = numbers.cast(pl.Float64).to_numpy()[:100_000]
     values = np.append(values[np.isfinite(values)], 0.0)  # `_number` refuses the others
-    rounding = 1e-6 if numbers.dtype in (pl.Float32, pl.Float16) else 1e-12
+    rounding = 1e-7 if numbers.dtype in (pl.Float32, pl.Float16) else 1e-12
     for decimals in range(-6, 15):
         if np.abs(values - np.round(values, decimals)).max() <= rounding * np.abs(values).max():
             return decimals

@@ -54,11 +54,8 @@ def _standardizing(column, values):
 
 
 def _by_quantiles(column, values):
-    values, step = (
-        np.sort(values),
-        dataclasses.replace(column, x_knots=(np.abs(values).max(),)).step,
-    )
-    x = _boundaries(column, values, step)
+    values = np.sort(values)
+    x = _boundaries(column, values, column.step)
     below = np.searchsorted(values, x) / len(values)
     share = (1 - EVEN) * below + EVEN * (x - x[0]) / (x[-1] - x[0])
     share = (0.5 + len(values) * share) / (1 + len(values))
@@ -72,19 +69,26 @@ def _boundaries(column, values, step):
     chosen = np.unique(np.quantile(values, 1 / (1 + np.exp(-odds)), method="nearest"))
     often = np.diff([np.searchsorted(values, chosen, side) for side in ("left", "right")], axis=0)
     often = chosen[(often[0] > OFTEN * len(values))]
-    rounded = [start + step * np.rint((v - start) / step) for v in (chosen, often, values[[0, -1]])]
-    first, last = rounded[2]
+    chosen, often, (first, last) = (
+        start + step * np.rint((v - start) / step) for v in (chosen, often, values[[0, -1]])
+    )
     low, high = column.closed
     first, last = max(low, first) if np.isfinite(low) else first, last
     ends = [first if low == -np.inf else low, last if high == np.inf else high]
-    x = np.concatenate([rounded[0] + step / 2, rounded[1] - step / 2, rounded[1] + step / 2])
-    x = np.append(x, [ends[0] - step / 2, ends[1] + step / 2])
-    return _apart(np.unique(x[(x >= ends[0] - step) & (x <= ends[1] + step)]), step)
+    below, above = np.append(often, ends[0]), np.concatenate([chosen, often, [ends[1]]])
+    x = np.concatenate([below - _half(below, step), above + _half(above, step)])
+    low, high = ends[0] - _half(ends[0], step), ends[1] + _half(ends[1], step)
+    return _apart(np.unique(x[(x >= low) & (x <= high)]), step)
+
+
+def _half(x, step):
+    """Half of what numbers like `x` are rounded to: by the column, or by float32."""
+    return np.maximum(step / 2, np.spacing(np.abs(x).astype("float32")).astype("float64"))
 
 
 def _apart(x, step):
     """Without those that are the same but for rounding."""
-    return x[np.append(True, np.diff(x) > step / 2)]
+    return x[np.append(True, np.diff(x) > _half(x[1:], step) / 2)]
 
 
 KNOTS = {"mixture": _by_quantiles, "normal": _standardizing}

@@ -1,15 +1,15 @@
 """A table of a file, or a data frame, as a frame of polars."""
 
-import csv
 import os
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from keras_vae.tables import rows
+from keras_vae.tables.rows import EMPTY
+
 SUFFIXES = (".csv", ".tsv", ".parquet")
-EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
-"""Texts that stand for a value that is missing."""
 
 
 def read(source):
@@ -46,46 +46,41 @@ def _of_file(path):
     try:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
-        names, separator = _head(path)
-        # Without the first line, because polars would rename columns in silence.
-        frame = pl.read_csv(
-            path,
-            has_header=False,
-            skip_rows=1,
-            separator=separator,
-            infer_schema=False,
-            null_values=list(EMPTY),
-            raise_if_empty=False,
-        )
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        return _of_text(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({_reason(error)})") from error
-    if frame.height and frame.width != len(names):
-        raise ValueError(
-            f"{path}: its first line names {len(names)} columns, and its rows have {frame.width}"
-        )
-    if not frame.height:
-        return frame
-    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _of_text(path):
+    """A `.csv` as a frame of texts, which polars reads once it is known that the rows are whole."""
+    blank, count = [], 0
+
+    def seen(number, row):
+        nonlocal count
+        count = number + 1
+        if not row:
+            blank.append(number)
+
+    head, separator = rows.scan(path, seen)
+    twice = next((name for name in head if head.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path}: each column must have a name of its own, got {twice!r} twice")
+    # Without the first line, because polars would rename columns in silence.
+    frame = pl.read_csv(
+        path, has_header=False, skip_rows=1, separator=separator, infer_schema=False
+    )
+    frame = frame.rename(dict(zip(frame.columns, head, strict=True)))
+    if frame.height == count:  # with the blank lines, which polars keeps inside a table
+        frame = frame.filter(~pl.int_range(pl.len()).is_in(blank))
+    texts = pl.all().str.strip_chars()
+    frame = frame.select(pl.when(~texts.is_in(list(EMPTY))).then(texts).name.keep())
     return frame.with_columns(pl.all().map_batches(_pointed)) if separator == ";" else frame
 
 
 def _pointed(texts):
     """Texts, with points for commas if all are numbers whose decimals come after a comma."""
-    numbers = texts.str.contains(r"^\s*[-+]?\d+(,\d+)?\s*$")
+    numbers = texts.str.contains(rf"^{rows.COMMA.pattern}$")
     return texts.str.replace(",", ".", literal=True) if numbers.all() else texts
-
-
-def _head(path):
-    """The names of the columns, and what separates them: what stands most often in that line."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        line = file.readline()
-        separator = max(",;\t", key=line.count)
-        file.seek(0)
-        names = next(csv.reader(file, delimiter=separator), [])
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{path}: each column must have a name of its own, got {twice!r} twice")
-    return names, separator
 
 
 def _of_frame(frame):

@@ -71,7 +71,9 @@ def given(columns):
         return list(columns)
     try:
         told = json.loads(Path(columns).read_text(encoding="utf-8"))
-        return [Column(**column) for column in told["columns"]]
+        if not (listed := [Column(**column) for column in told["columns"]]):
+            raise ValueError("it lists none")
+        return listed
     except OSError as error:
         raise ValueError(f"{columns} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:

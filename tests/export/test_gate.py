@@ -19,7 +19,7 @@ def graphs(mlp, save_graphs, tmp_path_factory):
 
 @pytest.fixture
 def folder(graphs, tmp_path):
-    for name in bundle.GRAPHS:
+    for name in bundle.GRAPHS.keys() - {"imputer.onnx"}:  # see test_tables.py
         (tmp_path / name).write_bytes((graphs / name).read_bytes())
     return tmp_path
 
