@@ -47,7 +47,7 @@ OUTPUTS = {
 
 
 def test_every_graph_is_spoilt(graphs):
-    for name in bundle.GRAPHS:
+    for name in bundle.GRAPHS.keys() - {"imputer.onnx"}:  # see test_tables.py
         outputs = {value.name for value in onnx.load(graphs / name).graph.output}
         assert outputs <= set(OUTPUTS[name])
 
