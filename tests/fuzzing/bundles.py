@@ -16,7 +16,7 @@ from tests.fuzzing.child import SECRET, Child
 from tests.fuzzing.damage import damaged_bytes, damaged_json
 
 CANARY = SECRET * 1000
-GRAPHS = tuple(bundle.GRAPHS)
+GRAPHS = tuple(name for name in bundle.GRAPHS if name != "imputer.onnx")  # of tables alone
 MODELS = {"plain": {}, "conditional": {"num_classes": 3}, "learned": {"prior": "flow"}}
 
 
