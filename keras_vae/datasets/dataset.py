@@ -13,9 +13,11 @@ class Dataset:
 
     Args:
         name: what was loaded.
-        x_train, x_test: float32 images (N, H, W, C), vectors (N, D), or arrays of more axes.
+        x_train, x_test: float32 images (N, H, W, C), vectors (N, D), or arrays of more axes; or
+            sparse rows of vectors, a `scipy.sparse.csr_array`.
         y_train, y_test: integer labels (N,), or None.
         columns: of a table, what each of its columns is: `Column`s; else None.
+        classes: the names of the labels, in their order, or None if they have none.
         notes: lines for who reads it, about what was left out.
 
     Example:
@@ -31,6 +33,7 @@ class Dataset:
     y_train: np.ndarray | None = None
     y_test: np.ndarray | None = None
     columns: tuple | None = None
+    classes: tuple | None = None
     notes: tuple = ()
 
     @property
@@ -71,13 +74,13 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
     y_train = _labels(y_train, x_train, f"{source}: y_train")
     y_test = _labels(y_test, x_test, f"{source}: y_test")
     if x_test is None:
-        x_train, x_test, y_train, y_test = _split(x_train, y_train, source)
+        x_train, x_test, y_train, y_test = split(x_train, y_train, source)
     return Dataset(name, x_train, x_test, y_train, y_test)
 
 
 def from_table(name, table, source):
     """The `Dataset` of a `tables.Table`: a fifth of its rows becomes the test part."""
-    parts = _split(table.x, table.y, source)
+    parts = split(table.x, table.y, source)
     return Dataset(name, *parts, columns=table.columns, notes=table.notes)
 
 
@@ -138,10 +141,12 @@ def _labels(y, x, where):
     return y.reshape(count).astype(np.int64)
 
 
-def _split(x, y, source):
-    if len(x) < 2:
+def split(x, y, source):
+    """x and y without a fifth of the rows, and that fifth: `(x, x_test, y, y_test)`."""
+    count = x.shape[0]
+    if count < 2:
         raise ValueError(f"{source} must hold 2 examples or more, to train and to test, got 1")
-    held_out = np.random.default_rng(0).permutation(len(x))[: max(1, round(len(x) / 5))]
-    test = np.isin(np.arange(len(x)), held_out)
+    held_out = np.random.default_rng(0).permutation(count)[: max(1, round(count / 5))]
+    test = np.isin(np.arange(count), held_out)
     labels = (None, None) if y is None else (y[~test], y[test])
     return x[~test], x[test], *labels
