@@ -57,7 +57,8 @@ def kind_of(x):
 
 def whole(x):
     """Whether all that an array holds are whole numbers from 0."""
-    return bool(((x >= 0) & (x == x.round())).all())
+    parts = (x[start : start + AT_ONCE] for start in range(0, len(x), AT_ONCE))
+    return all(((part >= 0) & (part == part.round())).all() for part in parts)
 
 
 def in_levels(x):

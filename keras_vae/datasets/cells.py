@@ -53,7 +53,8 @@ def _matrix(stored):
     from scipy.sparse import csr_array, vstack
 
     if isinstance(stored, h5py.Group):
-        check_fits(stored["data"].shape, stored["data"].dtype.itemsize + 4)
+        for part in ("data", "indices", "indptr"):
+            check_fits(stored[part].shape, stored[part].dtype.itemsize)
         return rows_of(read_elem(stored), "X")
     rows = max(1, AT_ONCE // max(1, stored.shape[-1]))
     parts = [stored[start : start + rows] for start in range(0, stored.shape[0], rows)]

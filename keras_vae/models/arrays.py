@@ -105,9 +105,9 @@ def check_values(likelihood, x):
         likelihood.check(x)
         return
     stored = x.tocsr().data
-    if math.prod(x.shape) > len(stored):  # the entries that are not stored are 0
-        stored = np.append(stored, stored.dtype.type(0))
     likelihood.check_entries(stored)
+    if math.prod(x.shape) > len(stored):  # the entries that are not stored are 0
+        likelihood.check_entries(np.zeros(1, stored.dtype))
 
 
 def check_batch_size(batch_size):
