@@ -16,12 +16,16 @@ import keras
 import numpy as np
 
 from keras_vae import conformal, noise
-from keras_vae.models.arrays import checked_array
+from keras_vae.models.arrays import check_values, checked_array
 
 ROUNDING = 1e-4
 """By how much a threshold is raised, relative to itself or to 1 nat. Scores of equal examples may
 differ by rounding, in another batch or in a runtime, and many normal examples may be equal. The
 gate of the export lets a tenth of this pass."""
+
+
+AT_ONCE = 4096
+"""How many examples `has_density` looks at together."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def calibrate(vae, x, false_alarm_rate=0.05, num_samples=100, seed=0, label=None
     """
     x = checked_array("x", x, vae.input_shape)
     conformal.order(len(x), false_alarm_rate)  # before the work
-    vae.likelihood.check(x)
+    check_values(vae.likelihood, x)
     found = scores(vae, x, num_samples, seed, 0, label)
     found = conformal.threshold(found, false_alarm_rate)
     found += ROUNDING * max(1.0, abs(found))
@@ -166,13 +170,18 @@ def scores(vae, x, num_samples, seed=0, index=0, label=None):
     label, inside = vae.labels.checked(label, len(x)), has_density(vae, x)
     found, label = np.full(len(x), np.inf), label[0][inside] if label else None
     with np.errstate(invalid="ignore", over="ignore"):
-        log_p = vae.score(x[inside], num_samples, seed, index, label=label)["log_likelihood"]
+        log_p = vae.score(x if inside.all() else x[inside], num_samples, seed, index, label=label)[
+            "log_likelihood"
+        ]
     found[inside] = np.where(np.isnan(log_p), np.inf, -log_p)
     return found
 
 
 def has_density(vae, x):
     """Which examples are in the likelihood's support, `(B,)`, or hold what `VAE.score` refuses."""
-    x, axes = x.astype("float32"), tuple(range(1, x.ndim))
-    inside = vae.likelihood.all_in_support(keras.ops.convert_to_tensor(x), axes)
-    return keras.ops.convert_to_numpy(inside) | ~np.isfinite(x).all(axis=axes)
+    found, axes = [np.zeros(0, bool)], tuple(range(1, x.ndim))
+    for start in range(0, len(x), AT_ONCE):
+        part = x[start : start + AT_ONCE].astype("float32")
+        inside = vae.likelihood.all_in_support(keras.ops.convert_to_tensor(part), axes)
+        found.append(keras.ops.convert_to_numpy(inside) | ~np.isfinite(part).all(axis=axes))
+    return np.concatenate(found)

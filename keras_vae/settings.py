@@ -39,7 +39,10 @@ class Settings:
     )
     conditional: bool = option(False, "give the decoder the labels of the data")
     label: str | None = option(
-        None, "of a table: the column that the decoder is given", metavar="COLUMN", shown="none"
+        None,
+        "of a table or the obs of an .h5ad: the column that the decoder is given",
+        metavar="COLUMN",
+        shown="none",
     )
     columns: str | None = option(
         None,
@@ -68,6 +71,12 @@ class Settings:
     likelihood: str | None = option(None, listed(names.LIKELIHOODS), shown=BY_DATA)
     levels: int | None = option(
         None, "grey levels of a discretized likelihood", shown="256; digits have 17"
+    )
+    size_factor: str | None = option(
+        None,
+        "of counts: observed makes their total an input of the likelihood, which z need not tell",
+        ("none", "observed"),
+        shown="observed for sparse counts",
     )
     prior: str | None = option(None, listed(names.PRIORS), shown=BY_DATA)
     prior_components: int | None = option(

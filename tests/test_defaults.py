@@ -6,8 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from keras_vae import defaults, names, settings
+from keras_vae.distributions.sized import COUNTS
 
 COLOUR = [(32, 32, 3), (48, 32, 3), (64, 64, 3), (128, 128, 3), (256, 256, 3)]
 
@@ -27,6 +29,23 @@ def test_the_digits_stay_as_quick_as_they_are(likelihood):
         "preprocessing": "none",
     }
     assert defaults.settings_for((64,), 1437, kind)["architecture"] == "mlp"
+
+
+def test_sparse_counts_are_given_their_total(rng):
+    assert defaults.kind_of(sparse.csr_array(rng.poisson(0.3, (9, 5)))) == "counts"
+    assert defaults.kind_of(sparse.csr_array(rng.random((9, 5)) < 0.3)) == "binary"
+    assert defaults.kind_of(sparse.csr_array(-rng.poisson(2, (9, 5)))) == "real"
+    assert defaults.kind_of(rng.poisson(3, (9, 5)).astype("float32")) == "real"  # not to be known
+    said = defaults.settings_for((2000,), 16_000, "counts")
+    assert (said["likelihood"], said["size_factor"]) == ("negative_binomial", "observed")
+    assert settings.Settings(**said).latent_dim == 10
+    epochs = [defaults.settings_for((20_000,), n, "counts")["epochs"] for n in (10, 10**4, 10**6)]
+    assert epochs == sorted(epochs, reverse=True)
+    assert epochs[-1] == 1
+    for likelihood in names.LIKELIHOODS:
+        said = defaults.settings_for((2000,), 16_000, "counts", likelihood)
+        assert (said["size_factor"] == "observed") == (likelihood in COUNTS)
+    assert {*defaults.OF_COUNTS} == {*COUNTS}
 
 
 @pytest.mark.parametrize(

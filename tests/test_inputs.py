@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from keras_vae import VAE
+from keras_vae import VAE, anomaly
 from keras_vae.distributions import likelihoods
+from keras_vae.evaluation import latent_use, report
 from keras_vae.models.sparse import SparseRows
 from tests.tensors import array
 
@@ -137,9 +138,46 @@ def test_sparse_rows_that_do_not_fit_are_refused(counts, likelihood, change, mes
         table_vae(likelihood).fit(sparse.csr_array(change(counts)), verbose=0)
 
 
-def test_where_all_rows_have_to_be_dense_the_error_says_how(counts):
-    with pytest.raises(ValueError, match=r"give x\.toarray\(\)"):
-        table_vae("poisson").encode(sparse.csr_array(counts))
+def test_sparse_rows_are_encoded_scored_and_judged_as_dense_ones(counts):
+    vae, x = table_vae("poisson"), sparse.csr_array(counts)
+    for method in (vae.encode, vae.reconstruct, vae.element_log_prob, latent_use):
+        given = {"vae": vae} if method is latent_use else {}
+        for found, expected in zip(method(x=x, **given), method(x=counts, **given), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for of_sparse, of_dense in (
+        (vae.score(x, num_samples=3), vae.score(counts, num_samples=3)),
+        (report(vae, x, 30).to_json(), report(vae, counts, 30).to_json()),
+    ):
+        assert {n: str(v) for n, v in of_sparse.items()} == {n: str(v) for n, v in of_dense.items()}
+    detector = anomaly.calibrate(vae, x, num_samples=5)
+    assert detector.threshold == anomaly.calibrate(vae, counts, num_samples=5).threshold
+    assert (detector.is_anomaly(x) == detector.is_anomaly(counts)).all()
+
+
+def test_the_order_of_sparse_rows_is_a_function_of_the_epoch(counts):
+    def orders(first, last):
+        keras.utils.set_random_seed(3)
+        rows = SparseRows(sparse.csr_array(counts), batch_size=16, shuffle=True, epoch=first)
+        for epoch in range(first, last):
+            yield epoch, rows.order.tolist()
+            rows.on_epoch_end()
+
+    whole = dict(orders(0, 4))
+    assert dict(orders(2, 4)) == {epoch: whole[epoch] for epoch in (2, 3)}
+    assert whole[0] != whole[1]
+
+
+def test_a_fit_of_sparse_rows_that_goes_on_comes_to_the_same_weights(counts):
+    def fitted(*epochs):
+        vae = table_vae("poisson")
+        for initial, last in epochs:
+            keras.utils.set_random_seed(0)
+            x = sparse.csr_array(counts)
+            vae.fit(x, initial_epoch=initial, epochs=last, batch_size=16, verbose=0)
+        return vae.get_weights()
+
+    for found, expected in zip(fitted((0, 2), (2, 4)), fitted((0, 4)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

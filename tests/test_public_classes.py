@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vae import architectures, objectives
+from keras_vae import architectures, distributions, objectives
 from keras_vae.distributions import Bernoulli, Normal, StandardNormal, likelihoods, priors
 from keras_vae.layers import Sampling
 from keras_vae.schedules import KLCycles, KLWarmup, PriorWarmup
@@ -20,6 +20,7 @@ REGISTERED = [
     likelihoods.NegativeBinomial(),
     likelihoods.Poisson(),
     likelihoods.ZeroInflatedNegativeBinomial(),
+    distributions.SizedCounts("poisson", 7.5, 0.25),
     StandardNormal(),
     objectives.ELBO(beta=2.0, num_samples=3),
     Sampling(seed=5),

@@ -43,7 +43,7 @@ def compare(*, run, data, data_dir, num_samples, examples, seed, out):
     models = [(member.name, member.model) for member in members]
     check_comparable(models)
     test = common_test_set(members, data, data_dir)
-    test = test.first(min(EXAMPLES, len(test.x)) if examples is None else examples)
+    test = test.first(min(EXAMPLES, test.x.shape[0]) if examples is None else examples)
     protocol = {"data": test.data, "binarization": test.binarization, "split": "test"}
     settings = [{**member.folder.told(), **parts(member.model)} for member in members]
     with reserved(out):

@@ -13,6 +13,7 @@ from keras_vae import datasets, tables
 from keras_vae.architectures import ARCHITECTURES
 from keras_vae.commands import testing
 from keras_vae.defaults import kind_of, settings_for
+from keras_vae.distributions import SizedCounts
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
 from keras_vae.lookup import named, settings_of
@@ -44,7 +45,7 @@ class Data(NamedTuple):
 
 def resolved(settings, dataset):
     """The settings with what the data and the other settings decide, where nothing was said."""
-    for name in ("likelihood", "levels", "preprocessing", "binarize"):
+    for name in ("likelihood", "levels", "preprocessing", "binarize", "size_factor"):
         if dataset.columns is not None and getattr(settings, name) is not None:
             raise ValueError(
                 f"{name} is not for a table, each column of which has its own likelihood: leave it "
@@ -53,7 +54,8 @@ def resolved(settings, dataset):
     data, data_dir = settings.data, settings.data_dir
     kind = "binary" if settings.binarize else kind_of(dataset.x_train)
     kind = kind if dataset.columns is None else "table"
-    count = len(dataset.x_train) - held_out(settings, len(dataset.x_train))
+    count = dataset.x_train.shape[0]
+    count -= held_out(settings, count)
     chosen = settings_for(dataset.input_shape, count, kind, settings.likelihood, settings.epochs)
     chosen |= {
         "data": data if data in datasets.NAMES else absolute(data),
@@ -89,7 +91,8 @@ def split(settings, dataset):
     test = testing.test_set(dataset, settings.data, settings.binarize, settings.conditional)
     x, y, validation = dataset.x_train, dataset.y_train, None
     if settings.validation:
-        out = np.isin(np.arange(len(x)), order(settings.seed, len(x))[: held_out(settings, len(x))])
+        count = x.shape[0]
+        out = np.isin(np.arange(count), order(settings.seed, count)[: held_out(settings, count)])
         held = x[out]
         if settings.binarize:
             held = datasets.binarize(held, testing.SEED + 2)
@@ -146,6 +149,8 @@ def parts(settings):
     """The likelihood, the prior and the objective; None for what the data are to choose."""
     if settings.prior_warmup is not None and settings.prior == "standard_normal":
         raise ValueError("the prior standard_normal does not learn: leave prior_warmup out")
+    if settings.size_factor == "observed" and settings.likelihood is not None:
+        SizedCounts(settings.likelihood)  # or it says that there is no such one
     return (
         make("likelihood", settings.likelihood, LIKELIHOODS, levels=settings.levels),
         make("prior", settings.prior, PRIORS, num_components=settings.prior_components),
@@ -167,6 +172,8 @@ def model(settings, dataset, x):
     likelihood, *others = parts(settings)
     if dataset.columns is not None:
         likelihood = tables.Columns(tables.fitted(dataset.columns, x), name="likelihood")
+    if settings.size_factor == "observed":
+        likelihood = SizedCounts.of(settings.likelihood, x, name="likelihood")
     if settings.conditional:
         options["num_classes"] = num_classes(dataset)
     return VAE.from_architecture(
@@ -182,9 +189,10 @@ def model(settings, dataset, x):
 
 
 def num_classes(dataset):
-    """How many labels there are: of a table those that its column lists."""
+    """How many labels there are: those that the data list by name, else up to the largest."""
     label = label_of(dataset)
-    return len(label.categories) if label else 1 + int(dataset.y_train.max())
+    classes = label.categories if label else dataset.classes
+    return len(classes) if classes else 1 + int(dataset.y_train.max())
 
 
 def label_of(dataset):
@@ -194,8 +202,11 @@ def label_of(dataset):
 
 def standardizing(x):
     """A layer that gives each column of `x` mean 0 and variance 1; constant ones stay as wide."""
-    axes = tuple(range(x.ndim - 1))
-    mean, variance = (f(x, axis=axes, dtype="float64") for f in (np.mean, np.var))
+    if hasattr(x, "tocsr"):
+        mean, variance = datasets.sparse.standardizing(x)
+    else:
+        axes = tuple(range(x.ndim - 1))
+        mean, variance = (f(x, axis=axes, dtype="float64") for f in (np.mean, np.var))
     return keras.layers.Normalization(mean=mean, variance=np.where(variance > 0, variance, 1.0))
 
 

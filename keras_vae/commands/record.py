@@ -32,9 +32,9 @@ def record(settings, dataset, data):
         "data": {
             "sha256": digest(dataset),
             "shape": list(dataset.input_shape),
-            "examples": len(data.x),
-            "validation": len(data.validation[0]) if data.validation else 0,
-            "test": len(data.test.x),
+            "examples": data.x.shape[0],
+            "validation": data.validation[0].shape[0] if data.validation else 0,
+            "test": data.test.x.shape[0],
         },
         "backend": keras.backend.backend(),
         "versions": versions(),
@@ -50,7 +50,9 @@ def digest(dataset):
         array = getattr(dataset, name)
         if array is not None:
             found.update(f"{name} {array.dtype} {array.shape}".encode())
-            found.update(np.ascontiguousarray(array).data)
+            sparse = hasattr(array, "tocsr")
+            for part in (array.indptr, array.indices, array.data) if sparse else (array,):
+                found.update(np.ascontiguousarray(part).data)
     return found.hexdigest()
 
 

@@ -34,7 +34,9 @@ def write_run(vae, state, settings, data, out):
     write_files(vae, state.history, data.test, out)
     run = runs.Run(out)
     run.write_record(state.record)
-    source = runs.Source(settings.data, settings.data_dir, settings.binarize)
+    made, classes = (settings.data, settings.data_dir, settings.binarize), data.test.classes
+    label = {"column": settings.label, "classes": list(classes)} if classes else None
+    source = runs.Source(*made, label)
     run.write_metrics(source, kept, epochs)
     plotting.save(plotting.kl_per_dimension(state.kl), out / "kl_per_dimension.png")
     return sorted(path.name for path in out.iterdir()), epochs
@@ -66,7 +68,9 @@ def pictures(vae, history, test):
     suited = plotting.suited(vae)
     if suited is None:
         return
-    shown = test.first(min(SHOWN, len(test.x)))
+    shown = test.first(min(SHOWN, test.x.shape[0]))
+    if hasattr(shown.x, "toarray"):  # and no more than these are made dense
+        test = shown = shown._replace(x=shown.x.toarray())
     x_hat = vae.reconstruct(shown.x, label=shown.label)
     yield "reconstructions.png", suited.reconstructions(shown.x, x_hat)
     samples = suited.samples(test.x, test.label)

@@ -29,6 +29,9 @@ class Source(NamedTuple):
     """The folder of the files of a named data set, or None."""
     binarize: Any
     """`"dynamic"` or `"static"` if the training saw binary images, else None."""
+    label: Any = None
+    """Of labels that have names: the `column` that held them, and the names, `classes`; else None.
+    """
 
 
 def find(path):
@@ -97,6 +100,10 @@ class Run:
         """The `Source` of the training; None if metrics.json is missing or damaged."""
         return _settings(self._read)
 
+    def label(self):
+        """As `Source.label`."""
+        return getattr(self.settings(), "label", None)
+
     def told(self):
         """What decided the training, by name: what run.json tells, or the few of metrics.json."""
         try:
@@ -124,7 +131,8 @@ class Run:
         """What a manifest says of the training, without the places on its machine.
 
         Returns:
-            A dictionary: `data`, a name, `binarize` and `test`; None if there is no metrics.json.
+            A dictionary: `data`, a name, `binarize`, `label` if there is one, and `test`; None if
+            there is no metrics.json.
 
         Raises:
             ValueError: metrics.json is of another model, or is not what `train` wrote.
@@ -132,7 +140,8 @@ class Run:
 
         def published(told):
             data, binarize, test = Path(told["data"]).name, told["binarize"], {**told["test"]}
-            return {"data": data, "binarize": binarize, "test": test}
+            label = {"label": told["label"]} if told.get("label") else {}
+            return {"data": data, "binarize": binarize, **label, "test": test}
 
         return self._told(self.metrics, "train", published)
 
@@ -212,9 +221,16 @@ class Bundle:
 
     def settings(self):
         """The `Source` of the training, if its data have a name: a bundle keeps no path."""
-        settings = _settings(lambda: json.loads(self.manifest.read_bytes())["metrics"])
+        settings = self._source()
         named = settings and settings.data in DATASETS
         return settings._replace(data_dir=None) if named else None
+
+    def label(self):
+        """As `Source.label`."""
+        return getattr(self._source(), "label", None)
+
+    def _source(self):
+        return _settings(lambda: json.loads(self.manifest.read_bytes())["metrics"])
 
     def told(self):
         """What is known of how the training was done, by name."""
@@ -234,7 +250,17 @@ def _settings(read):
     try:
         told = read()
         settings = Source(told["data"], told.get("data_dir"), told["binarize"])
+        settings = settings._replace(label=_label(told.get("label")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # JSON may be too deep
         return None
     named = isinstance(settings.data, str) and isinstance(settings.data_dir, str | None)
     return settings if named and settings.binarize in WAYS else None
+
+
+def _label(told):
+    """A `Source.label` as it was read, or None if it is none."""
+    if not isinstance(told, dict) or not isinstance(told.get("column"), str):
+        return None
+    classes = told.get("classes")
+    fits = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    return {"column": told["column"], "classes": classes} if fits else None

@@ -1,5 +1,7 @@
 """The data that a model is tested on, and what it is worth there in one line."""
 
+import dataclasses
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,13 +24,14 @@ class TestSet(NamedTuple):
     """The name or the path that they were loaded by."""
     binarization: str
     """How they were made binary, in words."""
+    classes: Any = None
+    """The names of the labels, if they have names."""
 
     def first(self, count):
         """The first `count` examples, all of them if it is None."""
-        if count is not None and not 1 <= count <= len(self.x):
-            raise ValueError(
-                f"--examples must be from 1 to {len(self.x)}, all there are, got {count}"
-            )
+        there = self.x.shape[0]
+        if count is not None and not 1 <= count <= there:
+            raise ValueError(f"--examples must be from 1 to {there}, all there are, got {count}")
         label = None if self.label is None else self.label[:count]
         return self._replace(x=self.x[:count], label=label)
 
@@ -49,7 +52,7 @@ def test_set(dataset, data, binary, conditional):
     if binary:
         x, binarization = datasets.binarize(x, SEED), f"once, seed {SEED}"
     label = labels(dataset, dataset.y_test) if conditional else None
-    return TestSet(x, label, str(data), binarization)
+    return TestSet(x, label, str(data), binarization, dataset.classes)
 
 
 def load_test_set(vae, folder, data=None, data_dir=None):
@@ -79,7 +82,9 @@ def load_test_set(vae, folder, data=None, data_dir=None):
         data, data_dir = settings.data, data_dir or settings.data_dir
     columns = evaluation.columns_of(vae)
     label = next((column.name for column in columns or () if column.label), None)
-    dataset = datasets.load(data, data_dir, columns, label)
+    told = folder.label()
+    dataset = datasets.load(data, data_dir, columns, told["column"] if told else label)
+    dataset = by_name(dataset, told["classes"]) if told else dataset
     binary = settings.binarize if settings else needs_binary(vae, dataset.x_test)
     return test_set(dataset, data, binary, vae.num_classes is not None)
 
@@ -92,22 +97,44 @@ def labels(dataset, y):
     return y
 
 
+def by_name(dataset, classes):
+    """The data set with the labels of its test part as places in `classes`, a list of names.
+
+    Raises:
+        ValueError: an example has a label that is not among them.
+    """
+    names = dataset.classes or ()
+    places = [classes.index(name) if name in classes else -1 for name in names]
+    y = np.array(places, "int64")[dataset.y_test]
+    if (y < 0).any():
+        name = names[dataset.y_test[y < 0][0]]
+        raise ValueError(
+            f"{dataset.name} holds the label {name!r}, and the model knows {', '.join(classes[:8])}"
+            f"{', …' if len(classes) > 8 else ''}: leave these examples out"
+        )
+    return dataclasses.replace(dataset, y_test=y, classes=tuple(classes))
+
+
 def needs_binary(vae, x):
     """Whether the model is of binary data, and `x` is grey."""
     likelihood = evaluation.likelihood_of(vae)
-    return isinstance(likelihood, Bernoulli) and not ops.all(likelihood.in_support(x))
+    if not isinstance(likelihood, Bernoulli) or hasattr(x, "tocsr"):
+        return False
+    return not ops.all(likelihood.in_support(x))
 
 
 def test_metrics(vae, test, seed):
     """The test ELBO with its error bar, and its two terms: nats per example, one draw of z each."""
-    score = vae.score(test.x, num_samples=1, seed=seed, label=test.label)
+    in_parts = hasattr(test.x, "tocsr") and not hasattr(vae, "likelihood")
+    score = partial(evaluation.score_in_parts, vae) if in_parts else vae.score
+    score = score(test.x, num_samples=1, seed=seed, label=test.label)
     elbo = evaluation.estimate(score["elbo"])
     return {
         "elbo": elbo.mean,
         "standard_error": None if np.isnan(elbo.standard_error) else elbo.standard_error,
         "reconstruction_loss": float(score["reconstruction_loss"].mean()),
         "kl_loss": float(score["kl_loss"].mean()),
-        "examples": len(test.x),
+        "examples": test.x.shape[0],
         "seed": seed,
         "binarization": test.binarization,
     }

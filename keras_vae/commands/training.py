@@ -115,7 +115,7 @@ def made(settings):
     recipe.check(settings)
     data = recipe.split(settings, dataset)
     vae = recipe.model(settings, dataset, data.x)
-    vae.compile(optimizer=recipe.optimizer(settings, len(data.x)))
+    vae.compile(optimizer=recipe.optimizer(settings, data.x.shape[0]))
     with backend.memory_errors("the weights, three times for Adam, do not fit into memory"):
         vae.optimizer.build(vae.trainable_variables)
     return settings, data, record(settings, dataset, data), vae
@@ -165,9 +165,10 @@ def saved(keeper, run):
 
 def told(data, settings, state):
     """What is trained on, in a line."""
-    held = f", {len(data.validation[0])} held out" if data.validation else ""
+    held = f", {data.validation[0].shape[0]} held out" if data.validation else ""
     begun = f"; going on after epoch {state.epoch} of {settings.epochs}" if state.epoch else ""
-    return f"{len(data.x)} examples of {settings.data}{held}, {len(data.test.x)} to test on{begun}"
+    count, test = data.x.shape[0], data.test.x.shape[0]
+    return f"{count} examples of {settings.data}{held}, {test} to test on{begun}"
 
 
 def chosen(given, settings):

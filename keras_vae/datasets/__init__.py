@@ -1,4 +1,4 @@
-"""Data for training: named sets, `.npz` and `.npy` files, folders of images.
+"""Data for training: named sets, files of arrays, sparse rows or tables, folders of images.
 
 >>> from keras_vae import datasets
 >>> digits = datasets.load("digits")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_vae.datasets import sparse
 from keras_vae.datasets.dataset import from_arrays
 from keras_vae.datasets.memory import TooLargeError, check_fits
 
@@ -18,15 +19,19 @@ def read_npz(path, name=None):
     """The data set in an `.npz`: `x_train`, and if they are there `x_test`, `y_train`, `y_test`.
 
     A file with a single array, whatever its name, is taken as `x_train`. Other arrays are left
-    unread. Without `x_test`, `from_arrays` splits a test part off.
+    unread. Without `x_test`, `from_arrays` splits a test part off. A file of
+    `scipy.sparse.save_npz` becomes sparse rows: see `sparse.from_sparse`.
     """
     path = Path(path)
     _check_signature(path, (b"PK\x03\x04", b"PK\x05\x06"))
     with _one_line_errors(path), np.load(path, allow_pickle=False) as archive:
-        wanted = _parts(archive.files)
+        of_scipy = {*archive.files} >= sparse.SAVED
+        wanted = {key: key for key in archive.files} if of_scipy else _parts(archive.files)
         taken = 0
         for key in wanted.values():
             taken = check_member(archive.zip, key, taken)
+        if of_scipy:
+            return sparse.from_sparse(name or path.stem, sparse.read(path), source=path)
         parts = {part: archive[key] for part, key in wanted.items()}
     if "x_train" not in parts:
         raise ValueError(

@@ -120,6 +120,8 @@ def grey_levels(x):
 
 
 def _checked(x):
+    if hasattr(x, "tocsr"):
+        raise ValueError("x must be dense to be binarized, as images are, got sparse rows")
     x = np.asarray(x, dtype=np.float32)
     if x.size and not (x.min() >= 0 and x.max() <= 1):  # so put, NaN fails too
         raise ValueError(

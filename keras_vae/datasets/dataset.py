@@ -16,9 +16,11 @@ class Dataset:
 
     Args:
         name: what was loaded.
-        x_train, x_test: float32 images (N, H, W, C), vectors (N, D), or arrays of more axes.
+        x_train, x_test: float32 images (N, H, W, C), vectors (N, D), or arrays of more axes; or
+            sparse rows of vectors, a `scipy.sparse.csr_array`.
         y_train, y_test: integer labels (N,), or None.
         columns: of a table, what each of its columns is: `Column`s; else None.
+        classes: the names of the labels, in their order, or None if they have none.
         notes: lines for who reads it, about what was left out.
 
     Example:
@@ -34,6 +36,7 @@ class Dataset:
     y_train: np.ndarray | None = None
     y_test: np.ndarray | None = None
     columns: tuple | None = None
+    classes: tuple | None = None
     notes: tuple = ()
 
     @property
@@ -85,10 +88,8 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
 
 def from_table(name, table, source):
     """The `Dataset` of a `tables.Table`: a fifth of its rows becomes the test part."""
-    train, test = _split(len(table.x), source)
-    labels = (None, None) if table.y is None else (table.y[train], table.y[test])
-    x = table.x[train], table.x[test]
-    return Dataset(name, *x, *labels, columns=table.columns, notes=table.notes)
+    parts = split(table.x, table.y, source)
+    return Dataset(name, *parts, columns=table.columns, notes=table.notes)
 
 
 def _check_parts(x, source):
@@ -167,6 +168,13 @@ def _labels(y, x, where):
             f"out), got dtype {y.dtype} and shape {y.shape}"
         )
     return y.reshape(count).astype(np.int64)
+
+
+def split(x, y, source):
+    """x and y without a fifth of the rows, and that fifth: `(x, x_test, y, y_test)`."""
+    train, test = _split(x.shape[0], source)
+    labels = (None, None) if y is None else (y[train], y[test])
+    return x[train], x[test], *labels
 
 
 def _split(count, source):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from keras_vae import tables
-from keras_vae.datasets import arrays, images, named
+from keras_vae.datasets import arrays, cells, images, named
 from keras_vae.datasets.dataset import from_table
 from keras_vae.names import DATASETS as NAMES
 from keras_vae.names import hint
@@ -18,7 +18,9 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     - `digits`: the 8x8 handwritten digits of scikit-learn, always there.
     - `mnist`, `fashion_mnist`, `cifar10`: from Keras' cache folder (downloaded at first), or from
       the files in `data_dir`: NAME.npz, the IDX files, CIFAR-10's binary version.
-    - an `.npz`: `x_train` and, if wanted, `x_test`, `y_train`, `y_test`; or a single array.
+    - an `.npz`: `x_train` and, if wanted, `x_test`, `y_train`, `y_test`; or a single array;
+      or the sparse rows that `scipy.sparse.save_npz` wrote, which stay sparse.
+    - an `.h5ad` of AnnData: the counts of cells, which stay sparse: see `cells.read_h5ad`.
     - an `.npy`: one array.
     - a table, `.csv`, `.tsv` or `.parquet`: see `tables.read`. Gaps are allowed, and are NaN.
     - a folder of images of one size, 4096x4096 at most: PNG, JPEG, BMP, GIF, WebP, TIFF, PGM, PPM,
@@ -37,7 +39,7 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
         name_or_path: a name of the list above, or a path. A `pathlib.Path` is always a path.
         data_dir: for `mnist`, `fashion_mnist` and `cifar10`: the folder to read them from.
         columns: of a table: what its columns are, as for `tables.read`; None: as found.
-        label: of a table: the column that the labels stand in.
+        label: of a table, or of the obs of an `.h5ad`: the column that the labels stand in.
 
     Returns:
         A `Dataset`.
@@ -65,8 +67,14 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
         raise ValueError(f"data_dir is for {', '.join(NAMES[1:])}: {path} is a path already")
     if path.suffix.lower() in tables.SUFFIXES and not path.is_dir():
         return from_table(path.stem, tables.read(path, columns, label), path)
-    if columns is not None or label is not None:
-        raise ValueError(f"columns and label are for tables, and {path} is none: leave them out")
+    cells_too = path.suffix.lower() == ".h5ad" and not path.is_dir()
+    if columns is not None or (label is not None and not cells_too):
+        raise ValueError(
+            f"columns and label are for tables, label for .h5ad too, and {path} is none: leave "
+            "them out"
+        )
+    if cells_too:
+        return cells.read_h5ad(path, label)
     if path.is_dir():
         return images.read_folder(path)
     if path.suffix.lower() not in _READERS:
@@ -95,6 +103,6 @@ def _missing(name_or_path):
 
 def _expected():
     return (
-        f"{', '.join(NAMES)}, or the path of an .npz, an .npy, a table (.csv, .tsv, .parquet) or "
-        "a folder of images"
+        f"{', '.join(NAMES)}, or the path of an .npz, an .npy, an .h5ad, a table (.csv, .tsv, "
+        ".parquet) or a folder of images"
     )

@@ -19,6 +19,7 @@ from keras_vae.distributions.negative_binomial import (
 )
 from keras_vae.distributions.normal import Normal
 from keras_vae.distributions.rounded import MixtureOfRoundedLogistics
+from keras_vae.distributions.sized import SizedCounts
 from keras_vae.distributions.standard_normal import StandardNormal
 from keras_vae.distributions.transformed import Transformed
 
@@ -41,6 +42,7 @@ __all__ = [
     "Normal",
     "Poisson",
     "Prior",
+    "SizedCounts",
     "StandardNormal",
     "Transformed",
     "VampPrior",

@@ -116,6 +116,9 @@ class Transformed(Likelihood):
         """Whether all elements of x have the same location and scale."""
         return self.scale.size == self.location.size == 1
 
+    def feature_shape(self, event_shape):
+        return self.likelihood.feature_shape(event_shape)
+
     def features(self, x):
         return self.likelihood.features(self.preprocess(x))
 

@@ -13,6 +13,7 @@ from keras_vae.evaluation.latent import LatentUse, latent_use, mutual_informatio
 from keras_vae.evaluation.paired import paired_difference
 from keras_vae.evaluation.pareto import pareto_k
 from keras_vae.evaluation.report import Report, report
+from keras_vae.evaluation.scores import score_in_parts
 
 __all__ = [
     "Comparison",
@@ -33,4 +34,5 @@ __all__ = [
     "paired_difference",
     "pareto_k",
     "report",
+    "score_in_parts",
 ]

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_vae.distributions.column import Column
 from keras_vae.distributions.likelihoods import LIKELIHOODS
+from keras_vae.distributions.sized import SizedCounts
 
 
 def entries_of(vae):
@@ -46,7 +47,8 @@ def likelihood_of(vae):
         return getattr(vae.likelihood, "likelihood", vae.likelihood)  # of a `Transformed` its own
     try:
         described = vae.manifest["likelihood"]
-        kind = {k.__name__: k for k in LIKELIHOODS.values()}.get(described["class_name"])
+        known = (*LIKELIHOODS.values(), SizedCounts)
+        kind = {k.__name__: k for k in known}.get(described["class_name"])
         return kind and kind.from_config(described["config"])
     except (KeyError, TypeError, ValueError) as error:
         why = textwrap.shorten(str(error), 300)  # Keras shows the whole config, on many lines
@@ -70,8 +72,9 @@ def columns_of(vae):
 def discrete_entries(likelihood, shape):
     """How many discrete numbers an example of `shape` holds; None if it has a density.
 
-    Data are discrete if a number between their levels has no probability. A one-hot vector counts
-    as one number; data are one-hot if a vector of zeros has no probability.
+    None too if its likelihood is given the total of x. Data are discrete if a number between their
+    levels has no probability. A one-hot vector counts as one number; data are one-hot if a vector
+    of zeros has no probability.
 
     Example:
 
@@ -81,6 +84,8 @@ def discrete_entries(likelihood, shape):
     """
 
     if likelihood.missing:  # columns of many kinds, and some of them may be missing
+        return None
+    if isinstance(likelihood, SizedCounts):  # nats of x given its total are no code length of x
         return None
 
     def possible(value):

@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+from keras_vae.distributions.sized import SizedCounts
 from keras_vae.evaluation.bits import columns_of, entries_of, likelihood_of
 from keras_vae.evaluation.estimate import estimate, finite
 from keras_vae.evaluation.paired import paired_difference, signed, verdict
 from keras_vae.evaluation.scores import scores
+from keras_vae.models.arrays import sliceable
 
 ROUNDING = 1e-5
 """What float32 leaves of a score, in parts of it: the gate lets a bundle differ by so much."""
@@ -102,6 +104,7 @@ def compare(models, x, num_samples=100, seed=0, label=None, **protocol):
     """
     pairs = list(models.items() if isinstance(models, dict) else models)
     check_comparable(pairs)
+    x = sliceable(x)
     protocol |= {"num_samples": num_samples, "seed": seed, "examples": len(x)}
     scored = [scores(vae, x, num_samples, seed, label) for _, vae in pairs]
     return Comparison(protocol, [name for name, _ in pairs], scored)
@@ -136,6 +139,8 @@ def measure(vae):
         kind = "a probability of the rows of a table,"
     elif likelihood is None:
         kind = f"a {vae.manifest['likelihood']['class_name']}, which is not of keras_vae,"
+    elif isinstance(likelihood, SizedCounts):
+        kind = "a probability of counts, given their total,"
     else:
         kind = "a density" if entries_of(vae) is None else "a probability of discrete x,"
     return f"has {kind} p(x{'' if vae.num_classes is None else '|label'})"

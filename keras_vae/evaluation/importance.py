@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_vae.evaluation.pareto import pareto_k, tail_length
+from keras_vae.models.arrays import sliceable
 from keras_vae.models.scoring import log_add
 
 
@@ -96,6 +97,7 @@ def importance_sample(vae, x, num_samples=5000, seed=0, batch_size=None, label=N
     >>> list(estimate.convergence)
     [1, 10, 50]
     """
+    x = sliceable(x)
     if not len(x):
         raise ValueError("x must hold at least one example, got none")
     parts = vae.densities_in_parts(x, num_samples, seed, batch_size=batch_size, label=label)

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vae import noise
 from keras_vae.distributions import DiagonalNormal
+from keras_vae.models.arrays import sliceable
 
 ACTIVE = 0.01
 """The variance of the posterior mean above which a dimension counts as active."""
@@ -99,6 +100,7 @@ def mutual_information(vae, x, seed=0):
 
     Reference: Hoffman & Johnson, ELBO Surgery, 2016, equations 7 and 8.
     """
+    x = sliceable(x)
     z_mean, z_log_var = encoded(vae, x)
     epsilon = noise.draws(seed, np.arange(len(x)), 0, 1, vae.latent_dim)[0]
     if len(vae.encoder.outputs) > 2:
@@ -153,6 +155,7 @@ def _log_mixture(z, z_mean, z_log_var):
 
 def encoded(vae, x):
     """`(z_mean, z_log_var)` in float64."""
+    x = sliceable(x)
     if not len(x):
         raise ValueError("x must hold at least one example, got none")
     return (h.astype("float64") for h in vae.encode(x))

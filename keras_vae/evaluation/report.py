@@ -11,6 +11,7 @@ from keras_vae.evaluation.importance import ImportanceEstimate
 from keras_vae.evaluation.latent import LatentUse, latent_use, mutual_information
 from keras_vae.evaluation.scores import Scores, scores
 from keras_vae.models import VAE
+from keras_vae.models.arrays import sliceable
 
 LEFT_OUT = (
     "scorer.onnx gives neither the single weights (effective draws, Pareto k, convergence) nor "
@@ -118,7 +119,7 @@ class Report(NamedTuple):
         if self.bits is None:
             return (
                 "none: x has a density, whose nats depend on the unit of x, or is a table, or has "
-                "a likelihood that is not of keras_vae"
+                "a likelihood that is given the total of x or is not of keras_vae"
             )
         found = estimate(self.bits)
         return f"{found.mean:.4f} ± {found.standard_error:.4f} bits"
@@ -148,6 +149,7 @@ def report(vae, x, num_samples=5000, seed=0, label=None, **protocol):
     >>> report(vae, np.zeros((3, 8, 8, 1)), num_samples=5, data="zeros").protocol
     {'data': 'zeros', 'num_samples': 5, 'seed': 0, 'examples': 3}
     """
+    x = sliceable(x)
     protocol |= {"num_samples": num_samples, "seed": seed, "examples": len(x)}
     entries, use = entries_of(vae), ()
     elbo, log_likelihood, importance = scores(vae, x, num_samples, seed, label)

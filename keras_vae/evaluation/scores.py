@@ -9,6 +9,7 @@ from tqdm import tqdm
 from keras_vae.evaluation.importance import ImportanceEstimate, importance_sample
 from keras_vae.evaluation.pareto import UNRELIABLE
 from keras_vae.models import VAE
+from keras_vae.models.arrays import sliceable
 
 SUSPECT = 0.1  # share of examples with too large a Pareto k
 
@@ -74,6 +75,7 @@ def scores(vae, x, num_samples, seed=0, label=None):
     >>> bool((found.elbo <= found.log_likelihood).all())
     True
     """
+    x = sliceable(x)
     if not len(x):
         raise ValueError("x must hold at least one example, got none")
     if isinstance(vae, VAE):
@@ -84,13 +86,23 @@ def scores(vae, x, num_samples, seed=0, label=None):
 
 def bundle_scores(vae, x, num_samples, seed, label):
     """`elbo` and `log_likelihood` by scorer.onnx, `(N,)` each, with a bar on a terminal."""
-    size, found = 8 * vae.chunk, []
+    found = score_in_parts(vae, x, num_samples, seed, label)
+    return (found[name].astype("float64") for name in ("elbo", "log_likelihood"))
+
+
+def score_in_parts(vae, x, num_samples, seed=0, label=None):
+    """As `OnnxVAE.score`, of sparse rows too, with a bar on a terminal.
+
+    Args:
+        vae: an `export.runtime.OnnxVAE`.
+        x, num_samples, seed, label: as of `scores`.
+    """
+    x, size, found = sliceable(x), 8 * vae.chunk, []
     with tqdm(total=len(x), unit=" examples", disable=None) as bar:
         for start in range(0, len(x), size):
             rows = slice(start, start + size)
             given = None if label is None else label[rows]
             index = np.arange(len(x))[rows]
-            score = vae.score(x[rows], num_samples, seed, index, given)
-            found.append([score["elbo"], score["log_likelihood"]])
-            bar.update(len(x[rows]))
-    return np.concatenate(found, axis=1).astype("float64")
+            found.append(vae.score(x[rows], num_samples, seed, index, given))
+            bar.update(len(index))
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}

@@ -1,7 +1,11 @@
 """One array that a user gives: what it may be, and whether it fits."""
 
+import math
+
 import keras
 import numpy as np
+
+from keras_vae.models.sparse import Slices
 
 
 def one_array(name, x):
@@ -26,6 +30,11 @@ def is_array(x):
 def is_sparse(x):
     """Whether x is a sparse matrix or array of SciPy, which need not be installed."""
     return hasattr(x, "tocsr")
+
+
+def sliceable(x):
+    """`x`, of which every slice is an array: sparse rows as `Slices`, others as they are."""
+    return Slices(x) if is_sparse(x) else x
 
 
 def is_frame(x):
@@ -74,10 +83,8 @@ def check_shape(name, x, shape):
 
 
 def checked_array(name, x, shape):
-    """`x` as a numeric NumPy array of shape `(B, *shape)`, or a `ValueError`."""
-    if is_sparse(x):
-        raise ValueError(f"{name} must be dense here, got a sparse one: give {name}.toarray()")
-    x = as_array(name, x)
+    """`x` as numbers of shape `(B, *shape)`, or a `ValueError`: an array, or `Slices`."""
+    x = sliceable(x) if is_sparse(x) else as_array(name, x)
     check_numbers(name, x.dtype)
     check_shape(name, x, shape)
     return x
@@ -86,9 +93,21 @@ def checked_array(name, x, shape):
 def checked_finite(name, x, shape, missing=False):
     """As `checked_array`, and no value is infinite, or NaN if none may be `missing`."""
     x = checked_array(name, x, shape)
-    if not (np.isfinite(x) | (missing & np.isnan(x))).all():
+    numbers = x.tocsr().data if is_sparse(x) else x
+    if not (np.isfinite(numbers) | (missing & np.isnan(numbers))).all():
         raise ValueError(f"{name} holds values that are NaN or infinite: remove or replace them")
     return x
+
+
+def check_values(likelihood, x):
+    """Raises `ValueError` if an entry of `x`, an array or sparse rows, has no density."""
+    if not is_sparse(x):
+        likelihood.check(x)
+        return
+    stored = x.tocsr().data
+    likelihood.check_entries(stored)
+    if math.prod(x.shape) > len(stored):  # the entries that are not stored are 0
+        likelihood.check_entries(np.zeros(1, stored.dtype))
 
 
 def check_batch_size(batch_size):

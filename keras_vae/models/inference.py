@@ -14,7 +14,7 @@ class Inference(Imputing):
     """What a trained VAE is used for; `Programs` says what of it is compiled."""
 
     def encode(self, x, batch_size=256):
-        """`(z_mean, z_log_var)`, `(B, latent_dim)` each."""
+        """`(z_mean, z_log_var)`, `(B, latent_dim)` each; x may be sparse rows."""
         x = checked_finite("x", x, self.input_shape, self.likelihood.missing)
         return self._in_batches(self._z, batch_size, x)
 

@@ -15,6 +15,7 @@ from keras_vae.models.arrays import (
     as_array,
     check_numbers,
     check_shape,
+    check_values,
     checked_array,
     is_array,
     is_frame,
@@ -46,8 +47,10 @@ def prepare(model, given, augment=None):
     """
     given.update(_columns(given))
     split_validation(given)
-    order = (given.get("batch_size"), given.get("shuffle", False))
+    order = given.get("batch_size"), given.get("shuffle", False), given.get("initial_epoch", 0)
     _prepare_columns(model, given, *order, augment)
+    if isinstance(given["x"], SparseRows) and "shuffle" in given:
+        given["shuffle"] = False  # Keras would shuffle the batches too, by Python's seed
     _warn_of_pixels(model.likelihood, given["x"])
     validation = given.get("validation_data")
     if validation is not None:
@@ -129,12 +132,12 @@ def _columns(given):
     return {"x": one_form("x", given.get("x")), **plain}
 
 
-def _prepare_columns(model, given, batch_size, shuffle=False, augment=None):
+def _prepare_columns(model, given, batch_size, shuffle=False, epoch=0, augment=None):
     x, weight = given["x"], given.get("sample_weight")
     if is_array(x):
         rows = _checked_rows("x", x, model.input_shape)
         if augment is None:
-            _check_values(model.likelihood, rows)
+            check_values(model.likelihood, rows)
         else:
             some = rows[: augments.ROWS].toarray() if is_sparse(rows) else rows
             augments.check(augment, model.likelihood, some)
@@ -150,7 +153,7 @@ def _prepare_columns(model, given, batch_size, shuffle=False, augment=None):
         given["y"] = weight  # Keras drops the weights of examples that have no target
     if is_sparse(x):
         columns = [given.pop(name) for name in COLUMNS[1:] if given.get(name) is not None]
-        given["x"] = SparseRows(x, *columns, batch_size=batch_size, shuffle=shuffle)
+        given["x"] = SparseRows(x, *columns, batch_size=batch_size, shuffle=shuffle, epoch=epoch)
 
 
 def _check_length(name, column, count):
@@ -170,15 +173,6 @@ def _checked_rows(name, x, shape):
     if not x.shape[0]:
         raise ValueError(f"{name} must hold at least one example, got shape {tuple(x.shape)}")
     return x
-
-
-def _check_values(likelihood, x):
-    if not is_sparse(x):
-        likelihood.check(x)
-    elif math.prod(x.shape) == len(x.data):
-        likelihood.check_entries(x.data)
-    else:  # the entries that are not stored are 0
-        likelihood.check_entries(np.append(x.data, x.dtype.type(0)))
 
 
 def _warn_of_pixels(likelihood, x):

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_vae import backend, noise
 from keras_vae.models import fused_noise
-from keras_vae.models.arrays import check_batch_size, checked_array
+from keras_vae.models.arrays import check_batch_size, check_values, checked_array
 from keras_vae.objectives import Densities
 
 
@@ -25,7 +25,7 @@ class Scoring:
         in any order, if its index is given.
 
         Args:
-            x: `(B, *input_shape)`.
+            x: `(B, *input_shape)`; sparse rows are made dense batch by batch.
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
             index: of each example, `(B,)`, whole numbers from 0 to 2**44 − 1; None: 0, 1, 2, …, for
@@ -73,6 +73,7 @@ class Scoring:
         Raises:
             ValueError: as `score`; the likelihood has no such terms.
         """
+        x = checked_array("x", x, self.input_shape)
         parts = self._in_parts(self._element_terms, x, num_samples, seed, index, batch_size, label)
         total = np.zeros((len(x), *self.likelihood.element_shape(self.input_shape)))
         for rows, (terms,) in parts:
@@ -92,7 +93,7 @@ class Scoring:
     def _in_parts(self, method, x, num_samples, seed, index, batch_size, label):
         """What `method` makes of x and noise, `(rows, arrays)`, after a look at the request."""
         x = checked_array("x", x, self.input_shape)
-        self.likelihood.check(x)
+        check_values(self.likelihood, x)
         labels = self.labels.checked(label, len(x))
         noise.check_score(num_samples, seed)
         index = noise.checked_index(index, len(x))

@@ -1,0 +1,128 @@
+"""`.h5ad` files of AnnData: the counts of cells, and of each cell a label."""
+
+import importlib.util
+from contextlib import contextmanager
+
+import numpy as np
+
+from keras_vae.datasets.arrays import check_readable, reason_of
+from keras_vae.datasets.memory import check_fits
+from keras_vae.datasets.sparse import from_sparse, rows_of
+from keras_vae.defaults import whole
+
+AT_ONCE = 2**22
+"""How many numbers of a dense matrix are read together."""
+
+MOST_CLASSES = 1000
+
+
+def read_h5ad(path, label=None):
+    """The data set in an `.h5ad`: its X, which must hold raw counts, as sparse rows.
+
+    X alone is read, and one column of obs where a `label` is named. The names of the genes are not
+    kept: whoever uses the model gives the same genes in the same order.
+
+    Args:
+        path: the file.
+        label: the column of obs that holds the labels, or None.
+
+    Raises:
+        ValueError: anndata is not installed, the file is damaged or its X holds no counts, or obs
+            has no such column.
+    """
+    if importlib.util.find_spec("anndata") is None:
+        raise ValueError(f'{path} is read by anndata: pip install "keras-vae[anndata]"')
+    check_readable(path)
+    import h5py
+
+    with _one_line_errors(path), h5py.File(path, "r") as file:
+        x, other = _matrix(file["X"]), None
+        if not whole(x.data):
+            other = _counts_elsewhere(file)
+        column = _column(file["obs"], label)
+    if not whole(x.data):
+        raise ValueError(_no_counts(path, x, other))
+    y, classes = (None, None) if label is None else _labels(column, label, path)
+    return from_sparse(path.stem, x, y, classes, path)
+
+
+def _matrix(stored):
+    """X as sparse rows, read in parts if it is dense."""
+    import h5py
+    from anndata.io import read_elem
+    from scipy.sparse import csr_array, vstack
+
+    if isinstance(stored, h5py.Group):
+        for part in ("data", "indices", "indptr"):
+            check_fits(stored[part].shape, stored[part].dtype.itemsize)
+        return rows_of(read_elem(stored), "X")
+    rows = max(1, AT_ONCE // max(1, stored.shape[-1]))
+    parts = [stored[start : start + rows] for start in range(0, stored.shape[0], rows)]
+    return vstack([rows_of(csr_array(part), "X") for part in parts], format="csr")
+
+
+def _column(obs, label):
+    """A column of obs; None if it is no one that there is."""
+    from anndata.io import read_elem
+
+    return read_elem(obs[label]) if label in obs.attrs.get("column-order", ()) else None
+
+
+def _labels(column, label, path):
+    """The labels of a column, (N,), and the names of their classes."""
+    if column is None:
+        raise ValueError(f"label must be a column of obs, and {path} has none named {label!r}")
+    if hasattr(column, "codes"):
+        y, classes = np.asarray(column.codes, "int64"), column.categories
+    else:
+        classes, y = np.unique(np.asarray(column).astype(str), return_inverse=True)
+    if (y < 0).any():
+        raise ValueError(
+            f"{path}: the column {label!r} of obs lacks the label of {(y < 0).sum()} cells: name "
+            "it, as adata.obs[label].cat.add_categories('unknown').fillna('unknown') does, or "
+            "leave these cells out"
+        )
+    if len(classes) > MOST_CLASSES:
+        raise ValueError(
+            f"label must be a column of at most {MOST_CLASSES} classes, and {label!r} of {path} "
+            f"has {len(classes)}"
+        )
+    return y, tuple(map(str, classes))
+
+
+def _counts_elsewhere(file):
+    """How a file gives the counts that its X lacks, in Python; None if it does not hold them."""
+    for name in file.get("layers", {}):
+        if whole(_some(file["layers"][name])):
+            return f"layers[{name!r}]", f"a.X = a.layers[{name!r}]"
+    if "raw" in file and whole(_some(file["raw"]["X"])):
+        return "raw.X", "a = a.raw.to_adata()"
+    return None
+
+
+def _some(stored):
+    """Some of the numbers of a stored matrix, sparse or dense."""
+    sparse = hasattr(stored, "keys")
+    return stored["data"][:AT_ONCE] if sparse else stored[:64]
+
+
+def _no_counts(path, x, other):
+    wrong = x.data[(x.data < 0) | (x.data != np.floor(x.data))][0]
+    found = f"X of {path} must hold raw counts, whole numbers from 0, but holds {wrong:g}"
+    if other is None:
+        return f"{found}, and no layer holds counts: give them as they were before normalization"
+    place, step = other
+    return (
+        f"{found}, and {place} holds counts: write these by a = anndata.read_h5ad({str(path)!r}); "
+        f"{step}; a.write_h5ad('counts.h5ad'), and give that file"
+    )
+
+
+@contextmanager
+def _one_line_errors(path):
+    try:
+        yield
+    except Exception as error:  # h5py and anndata have errors of many kinds
+        raise ValueError(
+            f"{path} cannot be read, it may be cut short, or of an old anndata ({reason_of(error)})"
+        ) from error
