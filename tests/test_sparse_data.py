@@ -10,8 +10,6 @@ from keras_vae import cli, datasets
 from keras_vae.commands import runs
 from keras_vae.commands.testing import load_test_set
 
-anndata = pytest.importorskip("anndata")
-
 
 @pytest.fixture
 def counts(rng):
@@ -21,6 +19,8 @@ def counts(rng):
 @pytest.fixture
 def h5ad(counts, tmp_path):
     """Writes an .h5ad, and gives its path."""
+
+    anndata = pytest.importorskip("anndata")
 
     def written(x=None, name="cells.h5ad", **obs):
         cells = anndata.AnnData(sparse.csr_matrix(counts) if x is None else x)
@@ -68,6 +68,7 @@ def test_labels_are_a_column_of_obs(h5ad):
 
 
 def normalized(counts, **others):
+    anndata = pytest.importorskip("anndata")
     cells = anndata.AnnData(np.log1p(counts))
     for name, layer in others.pop("layers", {}).items():
         cells.layers[name] = layer

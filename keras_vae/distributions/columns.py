@@ -275,5 +275,8 @@ def _cut(values, sizes):
 
 
 def _shaped(values, shape):
-    """`(..., n)` → `(..., *shape)`."""
-    return ops.reshape(values, (*ops.shape(values)[:-1], *shape))
+    """`(..., n)` → `(..., *shape)`, without the other sizes, which a converter may mistake."""
+    if len(shape) == 1:
+        return values
+    parts = [_shaped(part, shape[1:]) for part in ops.split(values, shape[0], axis=-1)]
+    return ops.stack(parts, axis=-len(shape))

@@ -52,16 +52,19 @@ class PiecewiseLinear:
     def mean_of_logistic(self, location, scale):
         """E[x] where y is logistic: `(..., C)` each → `(..., C)`; exact, by softplus.
 
-        A piece adds its slope times E[min(max(y − a, 0), b − a)] =
-        s [softplus((location − a)/s) − softplus((location − b)/s)], s the scale.
+        A piece from a to b adds its slope times E[min(max(y − a, 0), b − a)] =
+        s [softplus((location − a)/s) − softplus((location − b)/s)], s the scale. As softplus(t) is
+        max(t, 0) + softplus(−|t|), the first parts make the x of the location, and do not cancel.
         """
-        location, scale = (ops.expand_dims(values, -1) for values in (location, scale))
-        starts, ends = (ends.astype("float32") for ends in (self._y[:, :-1], self._y[:, 1:]))
-        a, b = (ops.subtract(location, end) / scale for end in (starts, ends))
-        begun = ops.where(self._below, ops.subtract(location, starts), scale * ops.softplus(a))
-        ended = ops.where(self._above, 0.0, scale * ops.softplus(b))
-        pieces = ops.multiply(self._steps.astype("float32"), begun - ended)
-        return ops.add(self._x[:, 0].astype("float32"), ops.sum(pieces, axis=-1))
+        ends = (self._y[:, :-1], self._y[:, 1:])
+        middle, spread = (ops.expand_dims(values, -1) for values in (location, scale))
+        a, b = (
+            ops.softplus(-ops.abs(ops.subtract(middle, end.astype("float32"))) / spread)
+            for end in ends
+        )
+        bends = ops.where(self._below, 0.0, a) - ops.where(self._above, 0.0, b)
+        bends = ops.sum(ops.multiply(self._steps.astype("float32"), bends), axis=-1)
+        return ops.add(self.inverse(location), ops.multiply(scale, bends))
 
     def _sum(self, x, knots, slopes, first):
         """The value at the first knot, and what each piece adds to it up to x."""

@@ -5,15 +5,16 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 
 import keras_vae
-from export import validate
+from export import convert, validate
 from export.bundle import GRAPHS
 from export.runtime import OnnxVAE, cli
 from export.runtime import manifest as manifests
-from keras_vae import tables
+from keras_vae import noise, tables
 from keras_vae.tables import Column, Columns, fitted, rows
 
 COLUMNS = [
@@ -221,3 +222,19 @@ def test_the_gate_sees_an_imputer_that_fills_otherwise(model, folder, tmp_path, 
     with pytest.raises(validate.ValidationError, match=r"imputer\.onnx") as error:
         validate.check(model, tmp_path)
     assert message in str(error.value)
+
+
+def test_a_table_of_numbers_alone_has_the_densities_of_keras():
+    columns = [
+        {"name": name, "kind": "number", "x_knots": [-4.5, 4.5], "y_knots": [-2.0, 2.0]}
+        for name in "abc"
+    ]
+    likelihood = tables.Columns(columns)
+    vae = keras_vae.VAE.from_architecture("mlp", (3,), 2, likelihood, seed=0, hidden=(8,))
+    x, epsilon = np.float32([[1, np.nan, -2], [0, 3, 4]]), noise.draws(0, [0, 1], 0, 5, 2)
+    qz_x = vae.posterior(x)
+    given = {"x": x, "z_mean": qz_x[0], "z_log_var": qz_x[1], "epsilon": epsilon}
+    session = onnxruntime.InferenceSession(convert.densities(vae).SerializeToString())
+    found = session.run(["log_px_z"], {name: np.asarray(v) for name, v in given.items()})[0]
+    expected = vae.densities(x, qz_x, vae.draw(qz_x, epsilon))[0].log_px_z
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
