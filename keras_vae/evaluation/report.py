@@ -119,7 +119,7 @@ class Report(NamedTuple):
         if self.bits is None:
             return (
                 "none: x has a density, whose nats depend on the unit of x, or a likelihood that "
-                "is given the total of x or is not of keras_vae"
+                "is not of keras_vae, or is given the total of x"
             )
         found = estimate(self.bits)
         return f"{found.mean:.4f} ± {found.standard_error:.4f} bits"
