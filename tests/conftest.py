@@ -121,6 +121,8 @@ REPETITIONS = (
     "tests/test_output.py::test_a_name_that_no_character_set*keras_vae*",
     "tests/test_parts.py::test_a_new_objective*other1*",
     "tests/test_priors.py::test_a_prior_that_does_not_fit*",  # TensorFlow waits for memory for 10 s
+    "tests/test_sized.py::test_a_bundle_agrees*poisson*",
+    "tests/test_sized.py::test_a_bundle_agrees*zero_inflated*",
     "tests/test_vae.py::test_saved_and_loaded*bernoulli*",
     "tests/export/runtime/test_fuzzing.py::*[[]300*",
     "tests/export/test_bundle.py::test_failure_at_any_step*error[12]*",

@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused(h5ad, counts, tmp_path):
     for given, message in (
         ({"label": "sort"}, "none named 'sort'"),
         ({"label": "kind"}, "lacks the label of 30 cells"),
-        ({"columns": "columns.json"}, "columns and label are for tables"),
+        ({"columns": "columns.json"}, "columns are for tables"),
     ):
         with pytest.raises(ValueError, match=message):
             datasets.load(path, **given)
@@ -157,6 +157,18 @@ def test_train_gives_the_likelihood_the_total_and_evaluate_the_same_numbers(h5ad
     other = h5ad(name="other.h5ad", kind=["A"] * 60)
     with pytest.raises(ValueError, match="label 'A', and the model knows B, NK, T"):
         load_test_set(vae, runs.Run(out), other)
+
+
+def test_dense_whole_numbers_stay_real_and_a_line_says_what_they_may_be(counts, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", counts)
+    status, told = train(capsys, "--data", tmp_path / "x.npy", "--out", tmp_path / "run")
+    assert status == 0
+    assert "if they are counts, give --likelihood negative_binomial" in told.out
+    assert "--preprocessing standardize" in told.out
+    flags = ["--likelihood", "poisson", "--size-factor", "observed"]
+    status, told = train(capsys, "--data", tmp_path / "x.npy", "--out", tmp_path / "sized", *flags)
+    assert (status, "if they are" in told.out) == (0, False)
+    assert runs.Run(tmp_path / "sized").open().likelihood.likelihood_name == "poisson"
 
 
 def test_a_training_on_sparse_rows_goes_on_to_the_same_bits(h5ad, tmp_path, capsys):

@@ -12,7 +12,7 @@ import numpy as np
 from keras_vae import datasets, tables
 from keras_vae.architectures import ARCHITECTURES
 from keras_vae.commands import testing
-from keras_vae.defaults import kind_of, settings_for
+from keras_vae.defaults import kind_of, settings_for, whole
 from keras_vae.distributions import SizedCounts
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
@@ -84,6 +84,20 @@ def load(settings):
         testing.labels(dataset, dataset.y_train)
         return dataset
     return dataclasses.replace(dataset, y_train=None, y_test=None)
+
+
+def notes(settings, dataset):
+    """Lines for who trains: those of the data, and what vectors of whole numbers may be besides."""
+    yield from dataset.notes
+    x, said = dataset.x_train, settings.likelihood or settings.binarize or dataset.columns
+    if said or x.ndim != 2 or hasattr(x, "tocsr"):
+        return
+    if whole(x.ravel()) and x.max() > 1:
+        yield (
+            "x holds whole numbers from 0: if they are counts, give --likelihood "
+            "negative_binomial, and --size-factor observed where their total says how much was "
+            "measured"
+        )
 
 
 def split(settings, dataset):

@@ -238,7 +238,8 @@ class Bundle:
 
 
 def _by_name(source):
-    return {} if source is None else _placeless(source._asdict().items())
+    told = {} if source is None else source._asdict()
+    return _placeless((name, value) for name, value in told.items() if name != "label")
 
 
 def _placeless(settings):

@@ -109,7 +109,7 @@ def made(settings):
     with quiet_stderr():  # it loads TensorFlow, on any backend
         keras.utils.set_random_seed(settings.seed)
     dataset = recipe.load(settings)
-    for note in dataset.notes:
+    for note in recipe.notes(settings, dataset):
         print(note)
     settings = recipe.resolved(settings, dataset)
     recipe.check(settings)

@@ -68,11 +68,10 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     if path.suffix.lower() in tables.SUFFIXES and not path.is_dir():
         return from_table(path.stem, tables.read(path, columns, label), path)
     cells_too = path.suffix.lower() == ".h5ad" and not path.is_dir()
-    if columns is not None or (label is not None and not cells_too):
-        raise ValueError(
-            f"columns and label are for tables, label for .h5ad too, and {path} is none: leave "
-            "them out"
-        )
+    if columns is not None:
+        raise ValueError(f"columns are for tables, and {path} is none: leave them out")
+    if label is not None and not cells_too:
+        raise ValueError(f"label is for tables and .h5ad, and {path} is neither: leave it out")
     if cells_too:
         return cells.read_h5ad(path, label)
     if path.is_dir():
