@@ -27,7 +27,7 @@ def histograms(x, data=None, names=None):
 
     Both have the same bins: 8 to 30, by the number of examples; those of counts hold whole numbers,
     the same number of them each. Their range leaves out at most 0.5 % of the numbers on either
-    side. A height is a share of all examples, so the two may differ in number.
+    side. A height is a share of the values that are there, so the two may differ in number.
 
     Args:
         x: samples, drawn from p(x|z), (N, D); what is not finite is left out.

@@ -156,7 +156,7 @@ def blinded(graph):
 
 @pytest.mark.parametrize("stem", ["decoder", "sampler", "scorer"])
 def test_the_gate_refuses_a_file_that_ignores_its_label(conditional, folder, tmp_path, stem):
-    for name in bundle.GRAPHS:
+    for name in bundle.GRAPHS.keys() - {"imputer.onnx"}:  # which only tables have
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     path = tmp_path / f"{stem}.onnx"
     model = onnx.load(path)

@@ -149,7 +149,7 @@ def test_every_prior_passes_the_gate_and_works_alone(name, vae, tmp_path):
 def test_a_sampler_that_draws_otherwise_is_refused(vae, exported, tmp_path, damage):
     folder = tmp_path / "bundle"
     folder.mkdir()
-    for name in bundles.GRAPHS:
+    for name in bundles.GRAPHS.keys() - {"imputer.onnx"}:  # which only tables have
         (folder / name).write_bytes((exported / name).read_bytes())
     model = sampler.sampler(convert.parts(vae))
     for tensor in model.graph.initializer:

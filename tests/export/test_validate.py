@@ -11,7 +11,7 @@ from export import bundle, convert, validate
 
 @pytest.fixture
 def folder(exported, tmp_path):
-    for name in bundle.GRAPHS:
+    for name in bundle.GRAPHS.keys() - {"imputer.onnx"}:  # which only tables have
         (tmp_path / name).write_bytes((exported / name).read_bytes())
     return tmp_path
 

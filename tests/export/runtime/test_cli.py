@@ -161,7 +161,10 @@ def test_trouble_while_sampling_is_one_line(exported, tmp_path, error_line, monk
         (["--count", str(10**15), "--out", "OUT/a.npy"], "first + count must be at most 2**44"),
         (["--count", str(10**13), "--out", "OUT/a.npy"], "2,560,000,000 MB are needed, and "),
         (["--count", str(10**13)], "draw them chunk by chunk, by sample_stream or by "),
-        (["--out", "OUT/samples.gif"], "--out must end in .png or .npy, got"),
+        (
+            ["--out", "OUT/samples.gif"],
+            "--out must end in .png or .npy, or .csv for rows of a table, got",
+        ),
         (["--out", "OUT/no/samples.png"], "there is no folder"),
     ],
 )
