@@ -39,9 +39,23 @@ def read(folder):
         schema.check(manifest, SCHEMA)
         if math.prod(manifest["input_shape"]) > VALUES:
             raise ValueError(f"input_shape is {manifest['input_shape']}, of more than 2^26 values")
+        if "columns" in manifest:
+            _check_columns(manifest)
     except ValueError as error:
         raise ValueError(f"{path} was cut short or changed: {error}") from error
     return manifest
+
+
+def _check_columns(manifest):
+    """Refuses columns of a table that do not say what they must, or are not those of x."""
+    for column in manifest["columns"]:
+        needs = {"category": ("categories",), "date": ("format", "origin")}.get(column["kind"], ())
+        for key in needs:
+            if key not in column:
+                raise ValueError(f"the {column['kind']} {column['name']!r} has no {key}")
+    entries = [column for column in manifest["columns"] if not column.get("label")]
+    if [len(entries)] != manifest["input_shape"]:
+        raise ValueError(f"{len(entries)} columns are not x of {manifest['input_shape']}")
 
 
 def about(path, data):

@@ -58,6 +58,8 @@ def _numbers(column, values):
 
 def _categories(column, values):
     known = [_text(category) for category in column["categories"]]
+    if not ((values >= 0) & (values < len(known))).all():
+        raise ValueError(f"x is of another table: it has no categories of {column['name']!r}")
     return [known[int(value)] for value in values]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -238,3 +239,25 @@ def test_a_table_of_numbers_alone_has_the_densities_of_keras():
     found = session.run(["log_px_z"], {name: np.asarray(v) for name, v in given.items()})[0]
     expected = vae.densities(x, qz_x, vae.draw(qz_x, epsilon))[0].log_px_z
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+SPOILT = {
+    "no categories": lambda columns: columns[1].pop("categories"),
+    "no origin": lambda columns: columns[3].pop("origin"),
+    "no column": lambda columns: columns.pop(),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_columns_that_say_too_little_are_refused(folder, tmp_path, how):
+    spoilt = shutil.copytree(folder, tmp_path / "spoilt")
+    told = json.loads((spoilt / "manifest.json").read_text())
+    SPOILT[how](told["columns"])
+    (spoilt / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=r"was cut short or changed: .*(has no|are not x)"):
+        OnnxVAE(spoilt)
+
+
+def test_a_place_beyond_the_categories_is_refused():
+    with pytest.raises(ValueError, match="no categories of 'sex'"):
+        rows.texts([{"name": "sex", "kind": "category", "categories": ["f"]}], [[1.0]])
