@@ -101,11 +101,11 @@ def one_of_many(log_p, u):
     >>> [float(p) for p in one_of_many(np.log([0.2, 0.5, 0.3]), np.float64(0.6))]
     [0.0, 1.0, 0.0]
     """
-    p = ops.exp(log_p - ops.max(log_p, axis=-1, keepdims=True))
+    p = ops.exp(ops.subtract(log_p, ops.max(log_p, axis=-1, keepdims=True)))
     ends = ops.cumsum(p, axis=-1)
     ends = ends / ops.max(ends, axis=-1, keepdims=True)  # the last is 1, and u below it
-    within = ops.cast(ops.expand_dims(u, -1) < ends, log_p.dtype)
-    return ops.cast(ops.equal(ops.cumsum(within, axis=-1), 1), log_p.dtype)
+    within = ops.cast(ops.less(ops.expand_dims(u, -1), ends), p.dtype)
+    return ops.cast(ops.equal(ops.cumsum(within, axis=-1), 1), p.dtype)
 
 
 def poisson(rate, u):
