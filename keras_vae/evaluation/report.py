@@ -118,8 +118,8 @@ class Report(NamedTuple):
     def _bits(self):
         if self.bits is None:
             return (
-                "none: x has a density, whose nats depend on the unit of x, or is a table, or has "
-                "a likelihood that is given the total of x or is not of keras_vae"
+                "none: x has a density, whose nats depend on the unit of x, is a table, is scored "
+                "given its total, or has a likelihood that is not of keras_vae"
             )
         found = estimate(self.bits)
         return f"{found.mean:.4f} ± {found.standard_error:.4f} bits"
