@@ -124,10 +124,8 @@ class Column:
         """What the column's values are rounded to, as x."""
         if self.kind == "date":
             seconds = [PARTS_OF_A_DAY[c] for c in PARTS_OF_A_DAY if f"%{c}" in self.format]
-            step = min(seconds, default=DAY) / DAY
-        else:
-            step = 10.0**-self.decimals if self.kind == "number" else 1.0
-        return step
+            return min(seconds, default=DAY) / DAY
+        return 10.0**-self.decimals if self.kind == "number" else 1.0
 
     @property
     def closed(self):

@@ -150,18 +150,14 @@ class SizedCounts(Likelihood):
     def _terms(self, x, x_params):
         total = _total(ops.where(self.in_support(x), x, 0.0))
         params = self._of_total(ops.log(ops.maximum(total, 1.0)), x_params)
-        terms = self.counts.log_density(x, *self._split(params))
+        terms = self.counts.log_density(x, *self.counts._params(params))
         return ops.where(total > 0, terms, 0.0)
 
     def _of_total(self, log_total, x_params):
         """`x_params` of the counts whose total is l: log(l ρ), and the others as they are."""
-        logits, *others = self._split(x_params)
+        logits, *others = self.counts._params(x_params)
         log_mean = logits - ops.logsumexp(logits, axis=-1, keepdims=True) + log_total
         return ops.concatenate([log_mean, *others], axis=-1) if others else log_mean
-
-    def _split(self, x_params):
-        several = self.counts.params_per_element
-        return ops.split(x_params, several, axis=-1) if several > 1 else [x_params]
 
     def get_config(self):
         return {
