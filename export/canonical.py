@@ -19,7 +19,8 @@ def canonical(model, outputs, keep=(), one_length=True):
     Here dead nodes are removed. The others stand in depth-first order from `outputs`; a node has
     the name of its operator (`Conv_0`), and a constant that of its operand (`Conv_0.W`). Equal
     constants become one, which stands in the outermost graph. A computed shape of which all but
-    the batch is known becomes a constant.
+    the batch is known becomes a constant. A reduction names its axes from the front, and keeps
+    them until a Squeeze: see `_plain_reductions`.
 
     Args:
         model: an `onnx.ModelProto`.
@@ -42,7 +43,7 @@ def canonical(model, outputs, keep=(), one_length=True):
     >>> canonical(model, ["b"]).graph.node[0].name
     'Relu_0'
     """
-    graph = _fix_reshapes(model).graph
+    graph = _plain_reductions(_fix_reshapes(model)).graph
     named = {value.name: value for value in [*graph.input, *graph.output]}
     inputs = [value.name for value in graph.input]
     rewriter = _Rewriter([*named, *keep], defaults=inputs)
@@ -125,6 +126,39 @@ def _fix_reshapes(model):
             constant = numpy_helper.from_array(np.array(shape, np.int64), node.input[1])
             model.graph.initializer.append(constant)
     return model
+
+
+def _plain_reductions(model):
+    """Writes reductions in the one form that all runtimes compute.
+
+    onnxruntime 1.30 takes no axis of -1 where there is nothing to reduce, in a batch of 0. OpenVINO
+    2026.4 errs where the last axis goes and what is left is added to a constant of each column.
+    """
+    graph = model.graph
+    known = {v.name: _shape(v) for v in [*graph.input, *graph.value_info, *graph.output]}
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    held |= {n.output[0]: n.attribute[0].t for n in graph.node if n.op_type == "Constant"}
+    for index, node in enumerate(list(graph.node)):
+        shape = known.get(node.input[0]) if node.op_type.startswith("Reduce") else None
+        if shape and len(node.input) == 2 and node.input[1] in held:
+            axes = [axis % len(shape) for axis in numpy_helper.to_array(held[node.input[1]])]
+            node.input[1] = f"axes__{index}"
+            array = np.array(axes, np.int64)
+            graph.initializer.append(numpy_helper.from_array(array, node.input[1]))
+            if len(shape) > 2 and len(shape) - 1 in axes:
+                graph.node.extend(_squeezed(node))
+    return model
+
+
+def _squeezed(node):
+    """Has a reduction keep its axes; returns the node that takes them away, if they shall go."""
+    for attribute in node.attribute:
+        if attribute.name == "keepdims" and not attribute.i:
+            attribute.i = 1
+            inner, result = f"{node.output[0]}__kept", node.output[0]
+            node.output[0] = inner
+            return [helper.make_node("Squeeze", [inner, node.input[1]], [result])]
+    return []
 
 
 def _shape(value):

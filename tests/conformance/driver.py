@@ -15,10 +15,11 @@ Load is the time from the file `sampler.onnx` to a session, once the library is 
 is compiled in it); samples per second are those of a count of 1024, by the runtime's defaults, of
 `sampler.onnx` and of `generator.onnx`.
 
-Exit status: 0 if every runtime is there, gives every bit of z, and images and scores within
-`table.LIMITS`; 1 if not, after the whole table; 2 if there is no model or no bundle. OpenVINO keeps
-int64 in 32 bits: it must give all that where the seed and each index fit into int32. Defects of
-runtimes that are known (`runtimes.py`) are named in the table and do not fail it.
+Exit status: 0 if every runtime is there, gives every bit of z, or z within `table.COMPUTED` where a
+learned prior computes it, and images, rows and scores within `table.LIMITS`; 1 if not, after the
+whole table; 2 if there is no model or no bundle. OpenVINO keeps int64 in 32 bits: it must give all
+that where the seed and each index fit into int32. Defects of runtimes that are known
+(`runtimes.py`) are named in the table and do not fail it.
 """
 
 import argparse

@@ -7,12 +7,15 @@ it without a library:
     request   its number, from 0
     graph     the file to run, in this folder
     samples   how many samples it decodes
-    role      input or output; a request without outputs is to be timed
+    role      input, output, or unit; a request without outputs is to be timed
     name      of the input or output
     type      int64 or float32
     shape     such as 64,8; a scalar has "-"
     offset    of the first byte in arrays.bin
     bytes     how many
+
+A unit is what a difference of the output of that name is counted in, along its last axis: 1, or of
+a column of a table its spread where that is larger, since an income of 30,000 is not known to 1e-5.
 
 `z.onnx` is the part of `sampler.onnx` that makes z: what counts too large for memory are put to,
 and what a runtime is put to that takes hours for images.
@@ -27,10 +30,11 @@ import numpy as np
 import onnx
 
 from keras_vae import noise
+from keras_vae.distributions import Columns, StandardNormal
 from tests.tensors import drawn
 
 SAMPLER, PART, SCORER = "sampler.onnx", "z.onnx", "scorer.onnx"
-GENERATOR = "generator.onnx"
+GENERATOR, IMPUTER = "generator.onnx", "imputer.onnx"
 COLUMNS = ("request", "graph", "samples", "role", "name", "type", "shape", "offset", "bytes")
 RANDOM = np.random.default_rng(0).integers(-(2**63), 2**63, 3).tolist()
 SEEDS = (0, 1, -1, 2**31, 2**32, 2**63 - 1, -(2**63), *RANDOM)
@@ -60,12 +64,22 @@ ALIGNMENT = 8
 
 @dataclass(frozen=True)
 class Request:
-    """Inputs of a graph, and the outputs that they must give; without outputs it is to be timed."""
+    """Inputs of a graph, and the outputs that they must give; without outputs it is to be timed.
+
+    Args:
+        graph: the file.
+        samples: how many it decodes.
+        inputs, outputs: arrays by name.
+        units: of the outputs that have other units than 1.
+        exact: whether z is the noise itself, every bit of it; a learned prior computes z from it.
+    """
 
     graph: str
     samples: int
     inputs: dict
     outputs: dict = field(default_factory=dict)
+    units: dict = field(default_factory=dict)
+    exact: bool = True
 
     @property
     def narrow(self):
@@ -85,14 +99,14 @@ class Request:
         return f"{self.graph} {' '.join(scalars)}"
 
 
-def draw(graph, seed, first, count, temperature=1.0, label=None, **outputs):
+def draw(graph, seed, first, count, temperature=1.0, label=None, units=None, exact=True, **outputs):
     """A request of `sampler.onnx`, of its part, or of `generator.onnx`."""
     integers = {"seed": seed, "first": first, "count": count}
     inputs = {name: np.array(value, np.int64) for name, value in integers.items()}
     inputs["temperature"] = np.array(temperature, np.float32)
     if label is not None:
         inputs["label"] = np.array(label)
-    return Request(graph, 0 if graph == PART else count, inputs, outputs)
+    return Request(graph, 0 if graph == PART else count, inputs, outputs, units or {}, exact)
 
 
 def requests(vae, held):
@@ -106,19 +120,33 @@ def requests(vae, held):
     grid = ((*pair, next(counts), 1.0) for pair in itertools.product(SEEDS, FIRSTS))
     draws = [*grid, *DRAWS]
     label = None if vae.num_classes is None else vae.num_classes - 1
+    exact = isinstance(vae.prior, StandardNormal)
+    units = _units(vae, label)
     drawing = [SAMPLER, *({GENERATOR} & set(held))]
     few = [*draws, MANY] if MANY[2] * np.prod(vae.input_shape) <= MANY_VALUES else draws
     return [
-        *(draw(SAMPLER, *d, label, z=_z(vae, *d), x_hat=_x_hat(vae, *d, label)) for d in few),
-        *(draw(PART, *d, z=_z(vae, *d)) for d in [*draws, MANY]),
+        *(
+            draw(SAMPLER, *d, label, units, exact, z=_z(vae, *d), x_hat=_x_hat(vae, *d, label))
+            for d in few
+        ),
+        *(draw(PART, *d, exact=exact, z=_z(vae, *d)) for d in [*draws, MANY]),
         *(draw(graph, 0, 0, count, label=label) for graph in drawing for count in TIMED),
         *(
-            draw(g, *d, label, z=_z(vae, *d), x=_x(vae, *d, label))
+            draw(g, *d, label, units, exact, z=_z(vae, *d), x=_x(vae, *d, label))
             for g in drawing[1:]
             for d in draws
         ),
         *(_score(vae, *request) for request in SCORED if SCORER in held),
+        *(_impute(vae, units, *request) for request in SCORED if IMPUTER in held),
     ]
+
+
+def _units(vae, label):
+    """What differences of x_hat and x are counted in."""
+    if not isinstance(vae.likelihood, Columns):
+        return {}
+    spread = vae.sample(1000, seed=0, mean=False, label=label).std(axis=0)
+    return dict.fromkeys(("x_hat", "x"), np.maximum(spread, 1).astype("float32"))
 
 
 def _z(vae, seed, first, count, temperature):
@@ -137,15 +165,30 @@ def _x(vae, *request):
 
 
 def _score(vae, index, num_samples):
-    batch, index = len(index), np.array(index)
+    x, labels, inputs = _examples(vae, index, num_samples)
+    scores = vae.score(x, num_samples=num_samples, seed=7, index=index, **labels)
+    outputs = {name: np.asarray(value, np.float32) for name, value in scores.items()}
+    return Request(SCORER, len(x) * num_samples, {"x": x, **inputs}, outputs)
+
+
+def _impute(vae, units, index, num_samples):
+    """Every third value is missing."""
+    x, labels, inputs = _examples(vae, index, num_samples)
+    x.flat[::3] = np.nan
+    filled = vae.impute(x, num_samples=num_samples, seed=7, index=index, **labels)
+    outputs, units = {"x_filled": np.asarray(filled)}, {"x_filled": units["x"]}
+    return Request(IMPUTER, len(x) * num_samples, {"x": x, **inputs}, outputs, units)
+
+
+def _examples(vae, index, num_samples):
+    """Some x of the model, their labels, and what the scorer and the imputer take besides x."""
+    batch = len(index)
     labels = {} if vae.num_classes is None else {"label": np.arange(batch) % vae.num_classes}
     z = noise.latent(3, 0, batch, vae.latent_dim)
     x_params = vae.x_params(z, label=vae.labels.one_hot(labels.get("label")))
-    x = drawn(vae.likelihood, x_params, seed=3)
-    integers = {"num_samples": np.array(num_samples), "seed": np.array(7), "index": index}
-    scores = vae.score(x, num_samples=num_samples, seed=7, index=index, **labels)
-    outputs = {name: np.asarray(value, np.float32) for name, value in scores.items()}
-    return Request(SCORER, batch * num_samples, {"x": x, **labels, **integers}, outputs)
+    integers = {"num_samples": num_samples, "seed": 7, "index": index}
+    inputs = labels | {name: np.array(value) for name, value in integers.items()}
+    return np.array(drawn(vae.likelihood, x_params, seed=3)), labels, inputs
 
 
 def write(folder, bundle, requests):
@@ -166,7 +209,9 @@ def write(folder, bundle, requests):
 
 def _lines(requests, arrays):
     for number, request in enumerate(requests):
-        for role, named in (("input", request.inputs), ("output", request.outputs)):
+        units = {name: request.units.get(name, np.ones(1, "float32")) for name in request.outputs}
+        roles = {"input": request.inputs, "output": request.outputs, "unit": units}
+        for role, named in roles.items():
             for name, array in named.items():
                 shape = ",".join(map(str, array.shape)) or "-"
                 data = array.astype(array.dtype.newbyteorder("<")).tobytes()

@@ -63,6 +63,7 @@ REFERENCE = {"(operator 'ConvTranspose')": "no ConvTranspose of an empty batch"}
 TRACT = {
     "Unimplemented(Loop)": "no Loop",
     "Can't divide": "no Loop, and before it no division by a symbolic size",
+    "shape input is variable": "no Reshape to a size that is computed",
 }
 RUNTIMES = (
     python("onnxruntime", "with_onnxruntime.py"),

@@ -12,14 +12,14 @@ const ROUNDING = 1e-4; // what differs by more is another value
  */
 export async function answer(ort, place, read) {
   const sessions = {}, load_seconds = {}, results = {};
-  for (const { number, graph, input, output } of await requests(ort, read)) {
+  for (const { number, graph, input, output, unit } of await requests(ort, read)) {
     try {
       if (!sessions[graph]) {
         const started = performance.now();
         sessions[graph] = await ort.InferenceSession.create(place + graph);
         load_seconds[graph] = (performance.now() - started) / 1000;
       }
-      results[number] = await result(sessions[graph], input, output);
+      results[number] = await result(sessions[graph], input, output, unit);
     } catch (error) {
       results[number] = { error: String(error?.message ?? error).slice(0, 300) };
     }
@@ -33,7 +33,7 @@ async function requests(ort, read) {
   const found = new Map();
   for (const line of text.trim().split("\n").slice(1)) {
     const [number, graph, , role, name, type, shape, offset, bytes] = line.split("\t");
-    if (!found.has(number)) found.set(number, { number, graph, input: {}, output: {} });
+    if (!found.has(number)) found.set(number, { number, graph, input: {}, output: {}, unit: {} });
     const values = new ARRAYS[type](data.slice(+offset, +offset + +bytes));
     const dims = shape === "-" ? [] : shape.split(",").map(Number);
     found.get(number)[role][name] = new ort.Tensor(type, values, dims);
@@ -41,11 +41,12 @@ async function requests(ort, read) {
   return found.values();
 }
 
-async function result(session, input, output) {
+async function result(session, input, output, unit) {
   const names = Object.keys(output);
   if (!names.length) return { seconds: await medianSeconds(() => session.run(input)) };
   const computed = await session.run(input);
-  return Object.fromEntries(names.map((name) => [name, compare(computed[name], output[name])]));
+  const compared = (name) => [name, compare(computed[name], output[name], unit[name].data)];
+  return Object.fromEntries(names.map(compared));
 }
 
 async function medianSeconds(run) {
@@ -59,7 +60,7 @@ async function medianSeconds(run) {
   return times.sort((a, b) => a - b)[times.length >> 1] / 1000;
 }
 
-function compare(computed, expected) {
+function compare(computed, expected, unit) {
   if (computed.type !== expected.type || String(computed.dims) !== String(expected.dims)) {
     return { identical: false, difference: null, share: 1 };
   }
@@ -67,7 +68,7 @@ function compare(computed, expected) {
   let difference = 0, other = 0;
   const size = expected.data.length;
   for (let i = 0; i < size; i++) {
-    const gap = Math.abs(computed.data[i] - expected.data[i]);
+    const gap = Math.abs(computed.data[i] - expected.data[i]) / unit[i % unit.length];
     if (!(gap <= difference)) difference = gap; // NaN too, which JSON writes as null
     if (!(gap <= ROUNDING)) other++;
   }

@@ -2,8 +2,8 @@
 
 The requests are described in `expected.py`. The line holds `version`, `note`, `load_seconds` by
 graph, and `results` by request: `seconds` for one to be timed, else by output `identical`,
-`difference`, the largest, and `share`, of the elements that differ by more than `ROUNDING`; or
-`error`, or `skipped`.
+`difference`, the largest, in units, and `share`, of the elements that differ by more than
+`ROUNDING` of them; or `error`, or `skipped`.
 """
 
 import csv
@@ -42,7 +42,7 @@ def main(version, load, errors, most=None, note=""):
                 started = time.perf_counter()
                 sessions[graph] = load(str(folder / graph))
                 load_seconds[graph] = time.perf_counter() - started
-            results[number] = _answer(sessions[graph], arrays["input"], arrays["output"])
+            results[number] = _answer(sessions[graph], **arrays)
         except errors as error:
             results[number] = {"error": " ".join(str(error).split())[:LONGEST]}
     report = {"version": version, "note": note, "load_seconds": load_seconds, "results": results}
@@ -54,7 +54,7 @@ def _requests(folder):
     with open(folder / "requests.tsv", newline="") as file:
         lines = csv.DictReader(file, delimiter="\t")
         for key, group in groupby(lines, lambda line: (line["request"], line["graph"])):
-            arrays = {"input": {}, "output": {}}
+            arrays = {"input": {}, "output": {}, "unit": {}}
             for line in group:
                 arrays[line["role"]][line["name"]] = _array(line, data)
             yield (*key, int(line["samples"])), arrays
@@ -67,11 +67,11 @@ def _array(line, data):
     return np.frombuffer(data[offset : offset + size], kind).reshape(shape)
 
 
-def _answer(session, inputs, outputs):
-    if not outputs:
-        return {"seconds": _median_seconds(lambda: session(inputs))}
-    computed = session(inputs)
-    return {name: _compare(computed[name], array) for name, array in outputs.items()}
+def _answer(session, input, output, unit):
+    if not output:
+        return {"seconds": _median_seconds(lambda: session(input))}
+    computed = session(input)
+    return {name: _compare(computed[name], array, unit[name]) for name, array in output.items()}
 
 
 def _median_seconds(run):
@@ -84,12 +84,12 @@ def _median_seconds(run):
     return float(np.median(seconds))
 
 
-def _compare(computed, expected):
+def _compare(computed, expected, unit):
     """Bytes and largest difference; the difference is null where there is none to compute."""
     computed = np.asarray(computed)
     if (computed.dtype, computed.shape) != (expected.dtype, expected.shape):
         return {"identical": False, "difference": None, "share": 1.0}
-    gaps = np.abs(computed.astype(np.float64) - expected)
+    gaps = np.abs(computed.astype(np.float64) - expected) / unit
     gap, other = float(gaps.max(initial=0)), np.count_nonzero(~(gaps <= ROUNDING))
     return {
         "identical": computed.tobytes() == expected.tobytes(),

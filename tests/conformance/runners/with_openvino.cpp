@@ -21,7 +21,7 @@ constexpr double ROUNDING = 1e-4;  // what differs by more is another value
 
 struct Request {
     std::string number, graph;
-    std::map<std::string, Arrays> arrays;  // input, output
+    std::map<std::string, Arrays> arrays;  // input, output, unit
 };
 
 double seconds_since(Clock::time_point started) {
@@ -61,7 +61,8 @@ std::string quoted(std::string text) {
     return '"' + text.substr(0, 300) + '"';
 }
 
-std::string compared(const ov::Tensor& computed, const ov::Tensor& expected) {
+std::string compared(const ov::Tensor& computed, const ov::Tensor& expected,
+                     const ov::Tensor& unit) {
     std::ostringstream json;
     if (computed.get_element_type() != expected.get_element_type() ||
         computed.get_shape() != expected.get_shape())
@@ -71,7 +72,8 @@ std::string compared(const ov::Tensor& computed, const ov::Tensor& expected) {
     size_t other = 0;
     for (size_t i = 0; i < size; i++) {
         const double step = std::abs(double(computed.data<const float>()[i]) -
-                                     double(expected.data<const float>()[i]));
+                                     double(expected.data<const float>()[i])) /
+                            unit.data<const float>()[i % unit.get_size()];
         if (!(step <= gap)) gap = step;  // NaN too
         if (!(step <= ROUNDING)) other++;
     }
@@ -105,7 +107,7 @@ std::string answer(ov::InferRequest& session, Request& request) {
     session.infer();
     for (const auto& [name, array] : request.arrays["output"])
         json << (json.tellp() ? ", " : "{") << quoted(name) << ": "
-             << compared(session.get_tensor(name), array);
+             << compared(session.get_tensor(name), array, request.arrays["unit"].at(name));
     return json.str() + '}';
 }
 
