@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import keras
@@ -33,6 +34,8 @@ GRAPHS = {
     "imputer.onnx": imputer.imputer,
 }
 GENERATED = {"manifest.json", "README.md", "samples.png"}
+MOST = 2**31
+"""Bytes of a message of Protocol Buffers, which an ONNX file is."""
 
 
 def write(
@@ -85,6 +88,7 @@ def write(
      'manifest.json', 'sampler.onnx', 'samples.png', 'scorer.onnx']
     """
     _check_backend()
+    _check_size(vae)
     path = Path(path).resolve()
     _check_target(path)
     trial = variants.Trial(vae, precision, x, budget, data, label)
@@ -102,6 +106,16 @@ def _check_backend():
         raise ValueError(
             f"the conversion to ONNX runs on Keras' tensorflow backend, and this is {backend}: "
             "save the model, and run `python -m export MODEL.keras --out FOLDER`"
+        )
+
+
+def _check_size(vae):
+    """Refuses what no file can hold, before minutes and gigabytes are spent on it."""
+    size = 4 * sum(math.prod(weight.shape) for weight in vae.weights)
+    if size >= MOST:
+        raise ValueError(
+            f"an ONNX file holds at most {MOST / 1e9:.2f} GB, and the weights of this model take "
+            f"{size / 1e9:.2f} GB in float32: make its layers smaller"
         )
 
 

@@ -1,5 +1,6 @@
 """One model, one text: the same ONNX graph always gets the same order and the same names."""
 
+import copy
 from importlib import metadata
 
 import numpy as np
@@ -7,12 +8,14 @@ import onnx
 from onnx import defs, helper, numpy_helper, shape_inference
 
 BATCH = "batch"
+BATCHES = (1009, 2003)
+"""Lengths of a batch that no size of a model is taken for, both."""
 OPSET = 18
 IR_VERSION = 8  # the lowest that allows opset 18, so that older runtimes load the file too
 PRODUCER = "keras-vae"
 
 
-def canonical(model, outputs, keep=(), one_length=True):
+def canonical(model, outputs, keep=()):
     """Rewrites an ONNX model so that its bytes depend on what it computes and on nothing else.
 
     Converters name and order things by counters and hash tables, which differ between processes.
@@ -26,7 +29,6 @@ def canonical(model, outputs, keep=(), one_length=True):
         model: an `onnx.ModelProto`.
         outputs: the names of the outputs, in the order wanted.
         keep: names of intermediate tensors that keep their name.
-        one_length: whether all dynamic axes inside are as long as the batch.
 
     Returns:
         A new `onnx.ModelProto` of opset 18. The dynamic axes of its inputs and outputs have the
@@ -51,7 +53,7 @@ def canonical(model, outputs, keep=(), one_length=True):
     graph = helper.make_graph(
         nodes, PRODUCER, list(graph.input), [named[name] for name in outputs], rewriter.weights()
     )
-    return _infer(_model(graph), one_length)
+    return _infer(_model(graph))
 
 
 def version():
@@ -85,29 +87,47 @@ def _model(graph):
     )
 
 
-def _infer(model, one_length):
+def _infer(model):
+    """Fills in all shapes. An axis is named `batch` if it is as long as the batch for any batch.
+
+    onnxruntime lets values share their memory where axes have one name, so a name must be true:
+    rows of pixels are more than examples. Other axes have no name, since tract refuses one that is
+    computed inside.
+    """
+    long = [_at_batch(model, batch) for batch in BATCHES]
     model = shape_inference.infer_shapes(model, data_prop=True)
-    graph = model.graph
-    batched = one_length and any(_unknown(graph.input))
-    for dim in _unknown([*graph.input, *graph.output]):
+    _name(model.graph, long)
+    for dim in _unknown(model.graph.output):
         dim.dim_param = BATCH
-    _tidy(graph, BATCH if batched else None)
     return model
 
 
-def _tidy(graph, batch):
-    """Sorts what was inferred. A length that is computed inside gets no name: tract refuses one."""
+def _at_batch(model, batch):
+    """The shapes by name, if the batch is so long; where an input has K draws, these are fewer."""
+    model = copy.deepcopy(model)
+    for value in model.graph.input:
+        for place, dim in enumerate(reversed(_unknown([value]))):
+            dim.dim_value = batch + place
+    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    return {v.name: _shape(v) for v in [*graph.input, *graph.value_info, *graph.output]}
+
+
+def _name(graph, long):
+    """Names the axes that are as long as the batch, forgets other names, and sorts the values."""
     values = sorted(graph.value_info, key=lambda value: value.name)
     del graph.value_info[:]
     graph.value_info.extend(values)
-    for dim in _unknown(graph.value_info):
-        if batch:
-            dim.dim_param = batch
-        else:
+    for value in [*graph.input, *graph.value_info, *graph.output]:
+        lengths = [shapes.get(value.name) for shapes in long]
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.HasField("dim_value"):
+                continue
             dim.Clear()
+            if lengths and all(lengths) and [shape[axis] for shape in lengths] == [*BATCHES]:
+                dim.dim_param = BATCH
     for node in graph.node:
         for inner in graphs(node):
-            _tidy(inner, None)
+            _name(inner, ())
 
 
 def _unknown(values):

@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import keras
 import onnx.compose
-import onnx.defs
 import tensorflow as tf
-import tf2onnx
 
-from export.canonical import OPSET, canonical, graphs
+from export.canonical import canonical
+from export.converters import tensorflow
+from export.converters.recurrent import unrolled
 from export.convolution import transpose_few
 from keras_vae import noise
 from keras_vae.distributions import Likelihood, full_normal
 
-HALF = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
+OTHERS = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float64"}
 
 
 class Parts(NamedTuple):
@@ -124,7 +124,7 @@ def encoder(vae):
     def posterior(x):
         return dict(zip(names, vae.posterior(x), strict=True))
 
-    return canonical(_convert(posterior, x=vae.input_shape), names)
+    return canonical(_convert(vae, posterior, x=vae.input_shape), names)
 
 
 def posterior_names(vae):
@@ -180,7 +180,7 @@ def params(vae):
     def x_params(z, label=None):
         return {"x_params": vae.decoder(z if label is None else [z, _one_hot(vae, label)])}
 
-    return canonical(_convert(x_params, z=(vae.latent_dim,), **_label(vae)), ["x_params"])
+    return canonical(_convert(vae, x_params, z=(vae.latent_dim,), **_label(vae)), ["x_params"])
 
 
 def mean(vae):
@@ -197,7 +197,7 @@ def mean(vae):
     def x_hat(x_params):
         return {"x_hat": vae.likelihood.mean(x_params)}
 
-    return canonical(_convert(x_hat, x_params=vae.decoder.output_shape[1:]), ["x_hat"])
+    return canonical(_convert(vae, x_hat, x_params=vae.decoder.output_shape[1:]), ["x_hat"])
 
 
 def draw(vae):
@@ -222,7 +222,7 @@ def draw(vae):
     def x(x_params, u):
         return {"x": vae.likelihood.draw(x_params, u)}
 
-    return canonical(_convert(x, x_params=vae.decoder.output_shape[1:], u=shape), ["x"])
+    return canonical(_convert(vae, x, x_params=vae.decoder.output_shape[1:], u=shape), ["x"])
 
 
 def prior(vae):
@@ -242,7 +242,7 @@ def prior(vae):
     def transform(epsilon, u):
         return {"z": vae.prior.transform(epsilon, u)}
 
-    return canonical(_convert(transform, epsilon=(vae.latent_dim,), u=()), ["z"])
+    return canonical(_convert(vae, transform, epsilon=(vae.latent_dim,), u=()), ["z"])
 
 
 def densities(vae):
@@ -269,7 +269,7 @@ def densities(vae):
         found, _ = vae.densities(x, qz_x, z, label=_one_hot(vae, label))
         return {"log_px_z": found.log_px_z, "log_w": found.log_w, "kl": found.kl}
 
-    return canonical(_convert(log_densities, **_of_draws(vae)), ["log_px_z", "log_w", "kl"])
+    return canonical(_convert(vae, log_densities, **_of_draws(vae)), ["log_px_z", "log_w", "kl"])
 
 
 def elements(vae):
@@ -292,7 +292,7 @@ def elements(vae):
         x_params = vae.x_params(z, label=_one_hot(vae, label))
         return {"terms": keras.ops.sum(vae.likelihood.element_log_prob(x, x_params), axis=0)}
 
-    return canonical(_convert(terms, **_of_draws(vae)), ["terms"])
+    return canonical(_convert(vae, terms, **_of_draws(vae)), ["terms"])
 
 
 def filling(vae):
@@ -317,7 +317,7 @@ def filling(vae):
 
     noise_shape = vae.likelihood.noise_shape(vae.input_shape)
     shapes = {**_of_draws(vae), "u": (), "u_of_x": noise_shape}
-    return canonical(_convert(filled, **shapes), ["x_filled"])
+    return canonical(_convert(vae, filled, **shapes), ["x_filled"])
 
 
 def _of_draws(vae):
@@ -328,10 +328,10 @@ def _of_draws(vae):
 
 
 def float32(vae):
-    """Returns the VAE itself, or a float32 copy with the same weights if it computes in less.
+    """Returns the VAE itself, or a float32 copy with the same weights if it computes in others.
 
     Args:
-        vae: a `keras_vae.VAE`, perhaps trained with a `mixed_float16` policy.
+        vae: a `keras_vae.VAE`, perhaps trained with a `mixed_float16` or a `float64` policy.
 
     Example:
 
@@ -340,11 +340,19 @@ def float32(vae):
     >>> float32(vae) is vae
     True
     """
-    config = vae.get_config()
+    config = keras.saving.serialize_keras_object(vae)
     full = _full_precision(config)
     if full == config:
         return vae
-    copy = type(vae).from_config(full)
+    # Classes that are not registered and lambdas are code that runs here already: no stranger's.
+    classes = {type(layer).__name__: type(layer) for layer in vae._flatten_layers()}
+    try:
+        copy = keras.saving.deserialize_keras_object(full, classes, safe_mode=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "cannot export a model of mixed precision of which Keras makes no copy in float32: "
+            f"build one under the policy 'float32', give it the weights, and export that ({error})"
+        ) from error
     copy.set_weights(vae.get_weights())
     return copy
 
@@ -354,7 +362,7 @@ def _full_precision(config):
         return {key: _full_precision(value) for key, value in config.items()}
     if isinstance(config, list | tuple):
         return type(config)(_full_precision(value) for value in config)
-    return "float32" if isinstance(config, str) and config in HALF else config
+    return "float32" if isinstance(config, str) and config in OTHERS else config
 
 
 def _label(vae):
@@ -369,36 +377,12 @@ def _one_hot(vae, label):
     return tf.gather(tf.eye(vae.num_classes), tf.where(label < 0, beyond, label))
 
 
-def _convert(function, **shapes):
-    dtypes = {name: tf.int64 if name == "label" else tf.float32 for name in shapes}
-    signature = [tf.TensorSpec((None, *s), dtypes[name], name) for name, s in shapes.items()]
-
-    @tf.function(input_signature=signature)
-    def traced(*tensors):
-        return function(**dict(zip(shapes, tensors, strict=True)))
-
-    model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
-    for node in model.graph.node:
-        if not onnx.defs.has(node.op_type, OPSET, node.domain):
-            raise ValueError(
-                f"cannot export the TensorFlow operation {node.op_type} ({node.name}): the "
-                "converter knows no ONNX operator for it; use another layer or activation"
-            )
-        if any(graphs(node)):
-            raise ValueError(
-                f"cannot export a model with control flow ({node.op_type}): "
-                "use layers without loops or conditions, such as an RNN with unroll=True"
-            )
-    _take_zeros_as_they_are(model.graph)
+def _convert(vae, function, **shapes):
+    """The graph of a function of tensors whose shapes, without the batch, are these."""
+    dtypes = {name: "int64" if name == "label" else "float32" for name in shapes}
+    inputs = {name: (shape, dtypes[name]) for name, shape in shapes.items()}
+    layers = vae._flatten_layers()
+    with unrolled(layers):
+        model = tensorflow.convert(function, layers, **inputs)
     transpose_few(model.graph)
     return model
-
-
-def _take_zeros_as_they_are(graph):
-    """In a shape that is computed, 0 means an empty batch, not "as it was", which ONNX assumes."""
-    constants = {tensor.name for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Reshape" and node.input[1] not in constants:
-            node.CopyFrom(
-                onnx.helper.make_node("Reshape", node.input, node.output, node.name, allowzero=1)
-            )

@@ -47,4 +47,4 @@ def imputer(parts):
         "u_of_x": u_of_x,
     }
     filled = inline(parts.filling)(**given)[OUTPUT]
-    return canonical(build(inputs, {OUTPUT: filled}), [OUTPUT], one_length=False)
+    return canonical(build(inputs, {OUTPUT: filled}), [OUTPUT])

@@ -278,3 +278,23 @@ def test_mixed_precision_trains_and_loads(digits, policy, tmp_path):
     vae.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded.sample(4), vae.sample(4))
+
+
+def test_a_layer_that_is_not_registered_is_found_among_the_custom_objects(tmp_path):
+    """A scope that Keras opens for them reaches into the parts of the model."""
+
+    class Twice(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    x, z = keras.Input((4,)), keras.Input((2,))
+    h = Twice()(x)
+    encoder = keras.Model(x, [keras.layers.Dense(2)(h), keras.layers.Dense(2)(h)])
+    vae = keras_vae.VAE(encoder, keras.Model(z, keras.layers.Dense(4)(z)), likelihood="normal")
+    vae.save(tmp_path / "model.keras")
+    objects = {"Twice": Twice}
+    loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects=objects)
+    with keras.saving.custom_object_scope(objects):
+        scoped = keras.saving.load_model(tmp_path / "model.keras")
+    for model in (loaded, scoped):
+        np.testing.assert_array_equal(model.get_weights()[0], vae.get_weights()[0])

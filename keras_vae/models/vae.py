@@ -296,9 +296,11 @@ class VAE(Fitting, Inference, keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        with keras.saving.custom_object_scope(custom_objects or {}):
-            parts = {
-                name: keras.saving.deserialize_keras_object(config.get(name))
-                for name in ("encoder", "decoder")
-            }
-            return cls(**{**config, **parts})
+        if custom_objects:  # a scope of Keras hides the one around it
+            with keras.saving.custom_object_scope(custom_objects):
+                return cls.from_config(config)
+        parts = {
+            name: keras.saving.deserialize_keras_object(config.get(name))
+            for name in ("encoder", "decoder")
+        }
+        return cls(**{**config, **parts})

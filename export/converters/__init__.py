@@ -1,0 +1,1 @@
+"""Functions of Keras operations as ONNX graphs: a converter for each backend that has one."""
