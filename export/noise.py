@@ -10,8 +10,11 @@ Seeds and indices are int64. They are split into words first. A runtime that div
 float32 splits them right only if they fit into int32.
 """
 
+import functools
+
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
+from spox import Tensor, argument, build, inline
 
 from keras_vae import noise
 
@@ -73,6 +76,32 @@ def filling(keys, shape, powers):
 
 def words(keys, low, high, powers):
     """Threefry-2x32 of the counter (low, high): its two words as one int32 tensor, (2, ...)."""
+    given = dict(zip(("key0", "key1", "low", "high"), (*keys, low, high), strict=True))
+    rounds = _rounds(tuple(len(word.unwrap_tensor().shape) for word in given.values()))
+    (pair,) = inline(rounds)(**given, **_named(powers)).values()
+    return pair
+
+
+@functools.cache
+def _rounds(ranks):
+    """`words` as a model of tensors of these ranks.
+
+    spox infers the types of one operation at a time, and here are 300: more than half of the time
+    that a graph takes, if each use builds them anew.
+    """
+    *keys, low, high = given = [argument(Tensor(np.int32, (None,) * rank)) for rank in ranks]
+    powers = [argument(Tensor(np.int32, (1,))) for _ in range(32)]
+    named = dict(zip(("key0", "key1", "low", "high"), given, strict=True)) | _named(powers)
+    model = build(named, {"words": _threefry(keys, low, high, powers)})
+    model.graph.output[0].name = model.graph.node.pop().input[0]  # spox ends with an Identity
+    return model
+
+
+def _named(powers):
+    return {f"power{exponent}": power for exponent, power in enumerate(powers)}
+
+
+def _threefry(keys, low, high, powers):
     keys = (*keys, op.bitwise_xor(op.bitwise_xor(*keys), const(noise.PARITY)))
     x0, x1 = op.add(low, keys[0]), op.add(high, keys[1])
     for s in range(1, 6):

@@ -27,6 +27,14 @@ def train(out, *arguments, epochs=2):
     return main(["train", *SMALL, "--epochs", str(epochs), "--out", str(out), *arguments])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures():
+    """A training draws four, in a fifth of its time here; test_cli.py looks at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras_vae.plotting.save", lambda figure, path: path.touch())
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A training of two epochs that is done."""
