@@ -9,6 +9,7 @@ float32 for each covariate: the place of a category, or the number itself. The s
 import datetime
 import math
 import re
+import shlex
 
 import numpy as np
 
@@ -204,8 +205,8 @@ def _advice(covariates):
     if is_label(covariates):
         return f"from 0 to {len(covariates[0]['categories']) - 1}"
     values = example(covariates)
-    flags = " ".join(f"--where {name}={_text(value)}" for name, value in values.items())
-    return f"such as {values} (as flags {flags})"
+    flags = (shlex.quote(f"{name}={_text(value)}") for name, value in values.items())
+    return f"such as {values}, or as flags --where {' --where '.join(flags)}"
 
 
 def _numbers(covariates, y, name):

@@ -43,7 +43,7 @@ def read_h5ad(path, label=None, columns=None):
     import h5py
 
     with _one_line_errors(path), h5py.File(path, "r") as file:
-        x, other = _matrix(file["X"]), None
+        x, other = _matrix(file["X"], path), None
         if not whole(x.data):
             other = _counts_elsewhere(file)
         there = [*file["obs"].attrs.get("column-order", ())]
@@ -59,7 +59,7 @@ def read_h5ad(path, label=None, columns=None):
     return from_sparse(path.stem, x, source=path, **_covariates(obs, columns, path))
 
 
-def _matrix(stored):
+def _matrix(stored, path):
     """X as sparse rows, read in parts if it is dense."""
     import h5py
     from anndata.io import read_elem
@@ -67,7 +67,7 @@ def _matrix(stored):
 
     if isinstance(stored, h5py.Group):
         for part in ("data", "indices", "indptr"):
-            check_fits(stored[part].shape, stored[part].dtype.itemsize)
+            check_fits(path, stored[part].shape, stored[part].dtype.itemsize)
         return rows_of(read_elem(stored), "X")
     rows = max(1, AT_ONCE // max(1, stored.shape[-1]))
     parts = [stored[start : start + rows] for start in range(0, stored.shape[0], rows)]

@@ -92,7 +92,10 @@ def _expected(column):
     if column.kind == "category":
         few = ", ".join(repr(c) for c in column.categories[:8])
         more = ", ..." if len(column.categories) > 8 else ""
-        return f"its categories are {few}{more}: give unseen='missing', or train on a table with it"
+        return (
+            f"its categories are {few}{more}: give unseen='missing' (--unseen missing), or train "
+            "on a table with it"
+        )
     if column.kind == "date":
         return f"its dates are written as {column.format}"
     return "must hold finite numbers"

@@ -134,9 +134,10 @@ def _read(read, text, column, number, unseen):
     least = 0 if column["kind"] == "count" else column.get("minimum", -math.inf)
     inside = x is not None and math.isfinite(x) and least <= x <= column.get("maximum", math.inf)
     if not inside or (column["kind"] == "count" and x != math.floor(x)):
+        advice = ": give --unseen missing" if column["kind"] == "category" else ""
         raise ValueError(
             f"column {column['name']!r} holds {text!r} in row {number}, which is no "
-            f"{column['kind']} that it may hold"
+            f"{column['kind']} that it may hold{advice}"
         )
     return x
 
