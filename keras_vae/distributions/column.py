@@ -101,7 +101,8 @@ class Column:
             raise ValueError(f"categories of {self.name!r} must differ, got {self.categories}")
         if self.kind == "category" and not self.categories:
             raise ValueError(f"the category {self.name!r} must list its categories, got none")
-        if not (math.isfinite(self.mean or 0.0) and 0 < (self.scale or 1.0) < math.inf):
+        scale = 1.0 if self.scale is None else self.scale
+        if not (math.isfinite(self.mean or 0.0) and 0 < scale < math.inf):
             raise ValueError(
                 f"mean and scale of {self.name!r} must be finite, and scale positive, got "
                 f"{self.mean} and {self.scale}"
