@@ -47,16 +47,17 @@ def read(folder):
 
 def _check_columns(manifest):
     """Refuses columns that do not say what they must, or are not those of x."""
-    labels = covariates(manifest)
-    for column in [*manifest.get("columns", ()), *labels]:
+    given = manifest.get("covariates", [])
+    for column in [*manifest.get("columns", ()), *given]:
         needs = {"category": ("categories",), "date": ("format", "origin")}.get(column["kind"], ())
-        if column in labels and column["kind"] != "category":
+        if (column in given or column.get("label")) and column["kind"] != "category":
             needs += ("mean", "scale")
         for key in needs:
             if key not in column:
                 raise ValueError(f"the {column['kind']} {column['name']!r} has no {key}")
         if column.get("scale") == 0:
             raise ValueError(f"the scale of {column['name']!r} is 0")
+    covariates(manifest)
     if "columns" not in manifest:
         return
     entries = [column for column in manifest["columns"] if not column.get("label")]

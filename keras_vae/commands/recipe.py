@@ -61,7 +61,7 @@ def resolved(settings, dataset):
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
         "columns": settings.columns and absolute(settings.columns),
-        "conditional": settings.conditional or bool(dataset.covariates),
+        "conditional": has_label(settings, dataset),
         "keep": settings.keep or ("best" if settings.validation else "last"),
     }
     always = ("data", "data_dir", "columns", "conditional", "keep")
@@ -80,10 +80,15 @@ def load(settings):
     """The data set that the settings name; without its labels, if the model takes none."""
     given = settings.data, settings.data_dir, settings.columns, settings.label
     dataset = datasets.load(*given)
-    if settings.conditional or dataset.covariates:
+    if has_label(settings, dataset):
         testing.labels(dataset, dataset.y_train)
         return dataset
     return dataclasses.replace(dataset, y_train=None, y_test=None)
+
+
+def has_label(settings, dataset):
+    """Whether the decoder is given labels: by a setting, or by the columns of a table."""
+    return settings.conditional or settings.label is not None or bool(dataset.covariates)
 
 
 def notes(settings, dataset):
