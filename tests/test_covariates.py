@@ -284,7 +284,7 @@ def test_covariates_are_found_in_a_data_frame():
     np.testing.assert_allclose([found[1].mean, found[1].scale], [age.mean(), age.std(ddof=0)])
     np.testing.assert_array_equal(y[:, 1], age.to_numpy().astype("float32"))
     with pytest.raises(ValueError, match="of no use, got one left out: id"):
-        tables.covariates({"id": [f"number {i}" for i in range(80)]})
+        tables.covariates({"id": [f"number {i}" for i in range(80)], "site": ["a", "b"] * 40})
 
 
 def test_pictures_show_some_of_many_covariates(y):

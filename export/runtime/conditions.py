@@ -235,7 +235,7 @@ def _in_rows(covariates, values, count, name):
 
 def _check(covariates, covariate, values, name):
     """Raises `ValueError` if there is a number that is none of the covariate."""
-    known = np.isfinite(values) & (np.abs(values) <= np.finfo(np.float32).max)
+    known = np.abs(values) <= np.finfo(np.float32).max  # nor is NaN
     if covariate["kind"] == "category":
         known &= (values == np.floor(values)) & (values >= 0)
         known &= values < len(covariate["categories"])
