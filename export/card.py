@@ -1,9 +1,10 @@
 """The model card: the README.md of a bundle."""
 
+from export.runtime import conditions
+from export.runtime.manifest import covariates as covariates_of
+
 KINDS = {1: "vectors", 3: "images"}
 """What examples are called, by the number of their axes."""
-
-LABEL = 'draw["label"] = np.array(0, np.int64)\n'
 
 
 def text(manifest, pictured):
@@ -14,7 +15,7 @@ def text(manifest, pictured):
         pictured: whether samples.png stands beside it.
     """
     shape, latent_dim = tuple(manifest["input_shape"]), manifest["latent_dim"]
-    num_classes = manifest.get("num_classes")
+    covariates = covariates_of(manifest)
     likelihood = manifest["likelihood"]["class_name"]
     sections = [
         f"# A variational autoencoder of {_data(manifest)}",
@@ -24,10 +25,10 @@ def text(manifest, pictured):
         f"Exported by keras-vae {manifest['keras_vae']}, ONNX opset {manifest['opset']}.",
         _files(manifest["files"]),
         "## Run it",
-        _snippet(shape, num_classes),
+        _snippet(shape, covariates),
         _meaning(manifest),
         _columns(manifest.get("columns")),
-        _condition(num_classes),
+        _condition(covariates),
         "## Numbers",
         _numbers(manifest),
         _anomaly(manifest.get("anomaly")),
@@ -58,8 +59,8 @@ def _signature(values):
     return ", ".join(f"`{name}` ({', '.join(map(str, dims))})" for name, dims in values.items())
 
 
-def _snippet(shape, num_classes):
-    label = "" if num_classes is None else LABEL
+def _snippet(shape, covariates):
+    label = f'draw["label"] = {_some_label(covariates)}\n' if covariates else ""
     return f"""```python
 import numpy as np
 import onnxruntime
@@ -148,13 +149,27 @@ def _column(column):
     return f"| `{name}` | {'label: ' if column.get('label') else ''}{meaning} |"
 
 
-def _condition(num_classes):
-    if num_classes is None:
+def _condition(covariates):
+    if not covariates:
         return None
-    return (
-        f"The model is conditional: `label` is a whole number from 0 to {num_classes - 1}, and "
-        "`x_hat`, the bound and the likelihood are those given the label."
-    )
+    given = "and `x_hat`, the bound and the likelihood are those given the label."
+    if conditions.is_label(covariates):
+        last = len(covariates[0]["categories"]) - 1
+        return f"The model is conditional: `label` is a whole number from 0 to {last}, {given}"
+    rows = [_column({**covariate, "label": False}) for covariate in covariates]
+    lines = [
+        f"The model is conditional: `label` (float32) holds a number for each of these, {given}",
+        "\n".join(["| covariate | its number is |", "|---|---|", *rows]),
+        f'By name: `OnnxVAE(".").sample(64, label={conditions.example(covariates)})`.',
+    ]
+    return "\n\n".join(lines)
+
+
+def _some_label(covariates):
+    """A label, in Python."""
+    first = conditions.in_turn(covariates, [0])[0]
+    dtype = "int64" if conditions.is_label(covariates) else "float32"
+    return f"np.array({first.tolist()}, np.{dtype})"
 
 
 def _numbers(manifest):

@@ -10,7 +10,7 @@ from export.canonical import canonical
 from export.converters import tensorflow
 from export.converters.recurrent import unrolled
 from export.convolution import transpose_few
-from keras_vae import noise
+from keras_vae import conditions, noise
 from keras_vae.distributions import Likelihood, full_normal
 
 OTHERS = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float64"}
@@ -35,8 +35,8 @@ class Parts(NamedTuple):
     """The same without log_w -> Σ over K of the terms of log_px_z; None if there are no terms."""
     filling: onnx.ModelProto | None
     """The inputs of the densities, u (B,), u_of_x -> x_filled; None of data that have no gaps."""
-    num_classes: int | None = None
-    """How many labels a conditional model knows."""
+    covariates: tuple = ()
+    """What the label of a conditional model holds, as `keras_vae.VAE.covariates`."""
 
     @property
     def input_shape(self):
@@ -89,7 +89,7 @@ def parts(vae):
         densities(vae),
         elements(vae),
         filling(vae),
-        vae.num_classes,
+        vae.covariates,
     )
 
 
@@ -157,7 +157,8 @@ def _joined(params, mean):
 def params(vae):
     """Returns the ONNX model z -> x_params: the decoder, whose output is raw.
 
-    A conditional model's has a second input, `label` (batch,), int64.
+    A conditional model's has a second input, `label`: (batch,), int64, or (batch, C), float32, of
+    more covariates than one category; see `conditions.form`.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -178,7 +179,7 @@ def params(vae):
     """
 
     def x_params(z, label=None):
-        return {"x_params": vae.decoder(z if label is None else [z, _one_hot(vae, label)])}
+        return {"x_params": vae.decoder(z if label is None else [z, _encoded(vae, label)])}
 
     return canonical(_convert(vae, x_params, z=(vae.latent_dim,), **_label(vae)), ["x_params"])
 
@@ -266,7 +267,7 @@ def densities(vae):
     def log_densities(x, epsilon, label=None, **posterior):
         qz_x = full_normal.posterior(**posterior)
         z = vae.draw(qz_x, epsilon)
-        found, _ = vae.densities(x, qz_x, z, label=_one_hot(vae, label))
+        found, _ = vae.densities(x, qz_x, z, label=_encoded(vae, label))
         return {"log_px_z": found.log_px_z, "log_w": found.log_w, "kl": found.kl}
 
     return canonical(_convert(vae, log_densities, **_of_draws(vae)), ["log_px_z", "log_w", "kl"])
@@ -289,7 +290,7 @@ def elements(vae):
 
     def terms(x, epsilon, label=None, **posterior):
         z = vae.draw(full_normal.posterior(**posterior), epsilon)
-        x_params = vae.x_params(z, label=_one_hot(vae, label))
+        x_params = vae.x_params(z, label=_encoded(vae, label))
         return {"terms": keras.ops.sum(vae.likelihood.element_log_prob(x, x_params), axis=0)}
 
     return canonical(_convert(vae, terms, **_of_draws(vae)), ["terms"])
@@ -313,7 +314,7 @@ def filling(vae):
     def filled(x, epsilon, u, u_of_x, label=None, **posterior):
         qz_x = full_normal.posterior(**posterior)
         z = vae.draw(qz_x, epsilon)
-        return {"x_filled": vae.filled(x, qz_x, z, u, u_of_x, _one_hot(vae, label))}
+        return {"x_filled": vae.filled(x, qz_x, z, u, u_of_x, _encoded(vae, label))}
 
     noise_shape = vae.likelihood.noise_shape(vae.input_shape)
     shapes = {**_of_draws(vae), "u": (), "u_of_x": noise_shape}
@@ -366,20 +367,37 @@ def _full_precision(config):
 
 
 def _label(vae):
-    return {} if vae.num_classes is None else {"label": ()}
+    return {"label": conditions.form(vae.covariates)[1]} if vae.covariates else {}
 
 
-def _one_hot(vae, label):
-    """By a table, so that a runtime refuses what is not in it; Gather counts -1 from the end."""
+def _encoded(vae, label):
+    """The label as the decoder takes it: `vae.labels.encoded`, but what is unknown is refused."""
     if label is None:
         return None
-    beyond = tf.constant(vae.num_classes, label.dtype)
-    return tf.gather(tf.eye(vae.num_classes), tf.where(label < 0, beyond, label))
+    if vae.num_classes is not None:
+        return _one_hot(label, vae.num_classes)
+    parts = zip(vae.labels.columns, tf.unstack(label, axis=-1), strict=True)
+    return tf.concat([_part(column, values) for column, values in parts], axis=-1)
+
+
+def _part(column, values):
+    """A covariate as the decoder takes it, `(B,)` → `(B, width)`."""
+    if column.kind != "category":
+        return ((values - column.mean) / column.scale)[:, None]
+    whole = tf.equal(values, tf.floor(values))  # as NaN is not
+    return _one_hot(tf.cast(tf.where(whole, values, -1.0), tf.int64), column.width)
+
+
+def _one_hot(places, width):
+    """By a table, so that a runtime refuses what is not in it; Gather counts -1 from the end."""
+    beyond = tf.constant(width, places.dtype)
+    return tf.gather(tf.eye(width), tf.where(places < 0, beyond, places))
 
 
 def _convert(vae, function, **shapes):
     """The graph of a function of tensors whose shapes, without the batch, are these."""
-    dtypes = {name: "int64" if name == "label" else "float32" for name in shapes}
+    whole = {"label"} if shapes.get("label") == () else set()
+    dtypes = {name: "int64" if name in whole else "float32" for name in shapes}
     inputs = {name: (shape, dtypes[name]) for name, shape in shapes.items()}
     layers = vae._flatten_layers()
     with unrolled(layers):

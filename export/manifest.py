@@ -9,7 +9,7 @@ import numpy as np
 from export import runtime
 from export.canonical import OPSET, version
 from keras_vae import noise
-from keras_vae.evaluation.bits import columns_of, likelihood_of
+from keras_vae.evaluation.bits import columns_of, covariates_of, likelihood_of
 
 
 def about(vae, metrics):
@@ -35,6 +35,7 @@ def about(vae, metrics):
             **({"missing": "NaN"} if vae.likelihood.missing else {}),
         },
         **_columns(vae),
+        **_covariates(vae),
         **({} if of_y is vae.likelihood else {"preprocessing": _map(vae.likelihood)}),
         "prior": _describe(vae.prior),
         "known_answer": _known_answer(vae),
@@ -91,6 +92,12 @@ def _columns(vae):
     columns = columns_of(vae)
     plain = [dataclasses.replace(c, x_knots=None, y_knots=None) for c in columns or ()]
     return {"columns": [column.told() for column in plain]} if columns else {}
+
+
+def _covariates(vae):
+    """What the label holds, where neither the columns of a table nor `num_classes` say so."""
+    told = [column.told() for column in covariates_of(vae)]
+    return {"covariates": told} if told else {}
 
 
 def _describe(layer):

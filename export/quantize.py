@@ -15,7 +15,7 @@ from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.canonical import canonical
-from keras_vae import noise
+from keras_vae import conditions, noise
 
 LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # whose second operand holds weights
 INTEGER = ["Conv", "Gemm", "MatMul", "Relu"]  # onnxruntime has no integer ConvTranspose
@@ -107,8 +107,8 @@ def _draws(parts):
     """What each part reads when a sample of the prior goes through it."""
     epsilon, u = noise.latent(SEED, 0, DRAWS, parts.latent_dim), noise.component(SEED, 0, DRAWS)
     z, label = _run(parts.prior, {"epsilon": epsilon, "u": u}), {}
-    if parts.num_classes is not None:
-        label = {"label": np.arange(DRAWS) % parts.num_classes}
+    if parts.covariates:
+        label = {"label": conditions.in_turn(parts.covariates, np.arange(DRAWS))}
     x = _run(parts.decoder, {"z": z, **label})
     sizes = {h.name: h.type.tensor_type.shape.dim[1].dim_value for h in parts.encoder.graph.output}
     zeros = {name: np.zeros((DRAWS, n), np.float32) for name, n in sizes.items()}

@@ -6,6 +6,7 @@ from spox import Tensor, argument, build, inline
 
 from export import noise
 from export.canonical import canonical
+from keras_vae import conditions
 
 
 def sampler(parts):
@@ -16,8 +17,9 @@ def sampler(parts):
 
     Returns:
         An `onnx.ModelProto`. Its inputs are scalars: `seed`, `first`, `count` (int64) and
-        `temperature` (float32); a conditional model has `label` (int64) too. Its outputs are `z`
-        (count, latent_dim) and `x_hat` (count, *input_shape). No input has a default value, since
+        `temperature` (float32); a conditional model has `label` too, of the form of one y (see
+        `keras_vae.conditions.form`). Its outputs are `z` (count, latent_dim) and `x_hat` (count,
+        *input_shape). No input has a default value, since
         onnxruntime-web, onnxruntime-node and OpenVINO treat an input with a default as a constant:
         they ignore or refuse a value for it.
 
@@ -74,13 +76,15 @@ def _latents(parts, scalars):
     epsilon = op.mul(temperature, latent)
     z = inline(parts.prior)(epsilon=epsilon, u=noise.component(**scalars))["z"]
     inputs, given = {**scalars, "temperature": temperature}, {"z": z}
-    if parts.num_classes is not None:
-        inputs["label"] = argument(Tensor(np.int64, ()))
-        given["label"] = op.add(inputs["label"], _zeros(latent))
+    if parts.covariates:
+        dtype, one = conditions.form(parts.covariates)
+        inputs["label"] = argument(Tensor(dtype, one))
+        given["label"] = op.add(inputs["label"], _zeros(latent, dtype, one))
     return inputs, given
 
 
-def _zeros(latent):
-    """int64 zeros (count,), made of `latent`: tract must see that both have the same count."""
+def _zeros(latent, dtype, one):
+    """Zeros (count,) or (count, 1), made of `latent`: tract must see that both have one count."""
     nothing = op.mul(latent, op.const(np.float32(0)))
-    return op.cast(op.reduce_sum(nothing, op.const(np.array([1])), keepdims=False), to=np.int64)
+    zeros = op.reduce_sum(nothing, op.const(np.array([1])), keepdims=bool(one))
+    return zeros if dtype == np.float32 else op.cast(zeros, to=dtype)

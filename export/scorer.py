@@ -8,6 +8,7 @@ from spox import Tensor, argument, build, inline
 
 from export import noise
 from export.canonical import canonical
+from keras_vae import conditions
 
 OUTPUTS = ("elbo", "reconstruction_loss", "kl_loss", "log_likelihood")
 ROWS = 256  # latents decoded at once; fewer if the examples are large
@@ -26,9 +27,9 @@ def scorer(parts):
     Returns:
         An `onnx.ModelProto`. Its inputs are `x` (batch, *input_shape), float32, the int64 scalars
         `num_samples` and `seed`, and `index` (batch,), int64; a conditional model has `label`
-        (batch,), int64, too. The noise of an example is that of its index, so a batch may hold any
-        examples in any order. Its outputs are (batch,), float32, as `keras_vae.VAE.score` defines
-        them.
+        too, (batch,), int64, or (batch, C), float32. The noise of an example is that of its index,
+        so a batch may hold any examples in any order. Its outputs are (batch,), float32, as
+        `keras_vae.VAE.score` defines them.
 
     Example:
 
@@ -55,8 +56,9 @@ def arguments(parts):
     A runtime that looks at the indices of Gather refuses a `num_samples` below 1.
     """
     examples = {"x": argument(Tensor(np.float32, ("batch", *parts.input_shape)))}
-    if parts.num_classes is not None:
-        examples["label"] = argument(Tensor(np.int64, ("batch",)))
+    if parts.covariates:
+        dtype, one = conditions.form(parts.covariates)
+        examples["label"] = argument(Tensor(dtype, ("batch", *one)))
     scalars = {name: argument(Tensor(np.int64, ())) for name in ("num_samples", "seed")}
     index = argument(Tensor(np.int64, ("batch",)))
     return {**examples, **scalars, "index": index}, examples, _positive(scalars["num_samples"])

@@ -8,7 +8,7 @@ from onnx import checker
 
 from export.canonical import graphs
 from export.convert import posterior_names
-from keras_vae import noise
+from keras_vae import conditions, noise
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 RANDOM = {
@@ -94,7 +94,7 @@ def check(vae, folder, tolerance=TOLERANCE):
         return {"element_log_prob": vae.element_log_prob(**given)}
 
     def likelihood(z, label=None):
-        x_params = vae.x_params(z, label=vae.labels.one_hot(label))
+        x_params = vae.x_params(z, label=vae.labels.encoded(label))
         return {"x_params": x_params, "x_hat": vae.likelihood.mean(x_params)}
 
     return {
@@ -155,7 +155,7 @@ def _check_sampler(vae, folder, tolerance, ending=".onnx"):
 
 def _draw_feeds(vae, request, temperature):
     feeds = {name: np.array(value, np.int64) for name, value in request.items()}
-    labels = {name: label.reshape(()) for name, label in _labels(vae, 1).items()}
+    labels = {name: np.asarray(label[0]) for name, label in _labels(vae, 1).items()}
     return {**feeds, "temperature": np.array(temperature, np.float32), **labels}
 
 
@@ -222,7 +222,7 @@ def _draw(vae, z, u, labels):
     """x as Keras draws it of each z, by the uniform numbers u."""
     if not len(z):  # TensorFlow gives the convolution of an empty batch a wrong shape
         return np.zeros((0, *vae.input_shape), np.float32)
-    x_params = vae.x_params(z, label=vae.labels.one_hot(labels.get("label")))
+    x_params = vae.x_params(z, label=vae.labels.encoded(labels.get("label")))
     return keras.ops.convert_to_numpy(vae.likelihood.draw(x_params, u))
 
 
@@ -326,10 +326,11 @@ def _example(vae, batch):
 
 def _labels(vae, batch, one=False):
     """The labels of a conditional model in turn, from the last to the first; or the last alone."""
-    if vae.num_classes is None:
+    if not vae.covariates:
         return {}
     turn = np.zeros(batch, np.int64) if one else np.arange(batch)
-    return {"label": vae.num_classes - 1 - turn % vae.num_classes}
+    last = conditions.combinations(vae.covariates) - 1
+    return {"label": conditions.in_turn(vae.covariates, last - turn)}
 
 
 def _latents(vae):

@@ -8,7 +8,7 @@ import onnxruntime
 from export.quantize import PRECISIONS
 from export.runtime.pool import cores, in_order
 from export.validate import ValidationError
-from keras_vae import evaluation, noise
+from keras_vae import conditions, evaluation, noise
 from keras_vae.lookup import named
 from keras_vae.models.arrays import checked_array
 
@@ -28,7 +28,7 @@ class Trial:
         vae: the `keras_vae.VAE`.
         precision: names of `quantize.PRECISIONS`, or one name.
         x: held-out examples, (B, *input_shape), at least two; the first 1000 are scored.
-        label: their labels, (B,), for a conditional model.
+        label: their labels, for a conditional model.
         budget: the largest cost allowed.
         data: what `x` is called, for the manifest.
 
@@ -104,7 +104,7 @@ class Trial:
             "sampler": {**draw, "temperature": np.array(1, np.float32)},
         }
         for label in labels:
-            feeds["decoder"]["label"], feeds["sampler"]["label"] = label, label[:1].reshape(())
+            feeds["decoder"]["label"], feeds["sampler"]["label"] = label, np.asarray(label[0])
         return {
             stem: round(speed(folder / f"{stem}.onnx", folder / f"{stem}.{name}.onnx", given), 2)
             for stem, given in feeds.items()
@@ -116,7 +116,7 @@ def log_likelihood(scorer, **examples):
 
     Args:
         scorer: the path of a scorer.onnx.
-        examples: `x`, (B, *input_shape), and of a conditional model `label`, (B,).
+        examples: `x`, (B, *input_shape), and of a conditional model `label`.
     """
     session, given = _session(scorer), {**examples, "index": np.arange(len(examples["x"]))}
 
@@ -164,7 +164,8 @@ def _held_out(vae, x, label):
     if x is None:
         raise ValueError("another precision needs held-out examples to be judged by: give x")
     x = checked_array("x", x, vae.input_shape)
-    labels = (array[:EXAMPLES].astype(np.int64) for array in vae.labels.checked(label, len(x)))
+    labels = [array[:EXAMPLES] for array in vae.labels.checked(label, len(x))]
+    labels = [array.astype(conditions.form(vae.covariates)[0]) for array in labels]
     x = x[:EXAMPLES].astype(np.float32)
     vae.likelihood.check(x)
     if len(x) < 2:

@@ -79,6 +79,7 @@ def parser():
     )
     evaluate.add_argument("--examples", type=int, metavar="N", help="the first N (default: all)")
     evaluate.add_argument("--seed", type=int, default=0, help="of the noise")
+    add_unseen(evaluate)
     evaluate.add_argument(
         "--out", type=Path, help="a .json for the report (default: in DIR, or beside a bundle)"
     )
@@ -92,11 +93,7 @@ def parser():
     sample.add_argument("--temperature", type=float, default=1.0, help="factor of the noise")
     sample.add_argument("--first", type=int, default=0, help="index of the first sample")
     sample.add_argument("--label", type=int, help="of a conditional model: what to draw")
-    sample.add_argument(
-        "--where",
-        metavar="COLUMN=CATEGORY",
-        help="of a table whose label is a column: the same",
-    )
+    add_where(sample)
     sample.add_argument(
         "--draw", action="store_true", help="x, drawn from p(x|z), instead of the mean of p(x|z)"
     )
@@ -113,6 +110,7 @@ def parser():
         "--num-samples", type=int, default=100, metavar="K", help="draws of z for each row"
     )
     impute.add_argument("--seed", type=int, default=0, help="another one is another draw")
+    add_unseen(impute)
     impute.add_argument("--out", type=Path, required=True, help="a .csv")
 
     plot = commands.add_parser(
@@ -120,6 +118,7 @@ def parser():
     )
     plot.add_argument("run", type=Path, metavar="DIR", help=RUN)
     plot.add_argument("--label", type=int, help="of a conditional model: what to draw")
+    add_where(plot)
 
     compare = commands.add_parser(
         "compare",
@@ -136,6 +135,7 @@ def parser():
         "--examples", type=int, metavar="N", help="the first N (default: 1000, or all if fewer)"
     )
     compare.add_argument("--seed", type=int, default=0, help="of the noise")
+    add_unseen(compare)
     compare.add_argument("--out", type=Path, help="a .json for the comparison")
 
     calibrate = commands.add_parser(
@@ -155,7 +155,28 @@ def parser():
         "--num-samples", type=int, default=100, metavar="K", help="draws of z for each example"
     )
     calibrate.add_argument("--seed", type=int, default=0, help="of the noise")
+    add_unseen(calibrate)
     return top
+
+
+def add_where(command):
+    """Gives a command the flag that says by name what a conditional model draws."""
+    command.add_argument(
+        "--where",
+        action="append",
+        metavar="COLUMN=VALUE",
+        help="where the label is a column: the same by name; once for each column",
+    )
+
+
+def add_unseen(command):
+    """Gives a command that reads a table the flag for categories that the model does not know."""
+    command.add_argument(
+        "--unseen",
+        choices=("error", "missing"),
+        default="error",
+        help="what becomes of a category of a table that the training data did not hold",
+    )
 
 
 def main(arguments=None):

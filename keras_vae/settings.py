@@ -40,13 +40,14 @@ class Settings:
     conditional: bool = option(False, "give the decoder the labels of the data")
     label: str | None = option(
         None,
-        "of a table or the obs of an .h5ad: the column that the decoder is given",
+        "of a table or the obs of an .h5ad: the column that the decoder is given, or several, "
+        "separated by commas",
         metavar="COLUMN",
         shown="none",
     )
     columns: str | None = option(
         None,
-        "of a table: a columns.json that says what each column is",
+        "of a table: a columns.json that says what each column is; of an .h5ad, each of label",
         metavar="FILE",
         shown="as found from the data",
     )

@@ -31,6 +31,7 @@ ON_TENSORFLOW = (
 
 # No backend computes here: once, on TensorFlow, is enough.
 ON_NONE = (
+    "keras_vae/conditions.py",
     "keras_vae/conformal.py",
     "keras_vae/datasets",
     "keras_vae/exchange.py",
@@ -48,6 +49,7 @@ ON_NONE = (
     "tests/test_benchmark_data.py",
     "tests/test_benchmarks.py",
     "tests/test_columns.py",
+    "tests/test_conditions.py",
     "tests/test_datasets.py",
     "tests/test_dialect.py",
     "tests/test_files.py",

@@ -17,7 +17,15 @@ PUBLIC = {
     # its parts, and what they say of it
     *("encoder", "decoder", "likelihood", "prior", "objective", "sampling", "seed", "labels"),
     "augment",
-    *("input_shape", "latent_dim", "num_classes", "kl_weight", "prior_weight", "costs"),
+    *(
+        "input_shape",
+        "latent_dim",
+        "num_classes",
+        "covariates",
+        "kl_weight",
+        "prior_weight",
+        "costs",
+    ),
     # the maths
     *(
         "posterior",

@@ -18,7 +18,7 @@ def files(request):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["files.py", "tables/rows.py"])
+@pytest.mark.parametrize("name", ["files.py", "conditions.py", "tables/rows.py"])
 def test_both_are_one_text(name):
     library, runtime = ROOT / "keras_vae" / name, ROOT / "export/runtime" / Path(name).name
     assert library.read_text() == runtime.read_text()

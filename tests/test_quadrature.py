@@ -34,7 +34,7 @@ def test_the_estimate_is_the_integral(options, latent_dim, rng):
     vae.encoder.get_layer("z_log_var").bias.assign([0.4] * latent_dim)
     z = rng.normal(size=(8, latent_dim)).astype("float32")
     label = {"label": np.arange(8) % 3} if vae.num_classes else {}
-    x_params = vae.x_params(z, label=vae.labels.one_hot(label.get("label")))
+    x_params = vae.x_params(z, label=vae.labels.encoded(label.get("label")))
     x = drawn(vae.likelihood, x_params, seed=1)
     found = evaluation.importance_sample(vae, x, num_samples=4000, **label)
     error = np.abs(found.log_likelihood - quadrature(vae, x, **label))
@@ -46,6 +46,6 @@ def quadrature(vae, x, label=None):
     axis = np.linspace(-8, 8, 241, dtype="float32")
     z = np.stack(np.meshgrid(*[axis] * vae.latent_dim), axis=-1).reshape(-1, 1, vae.latent_dim)
     z = np.broadcast_to(z, (len(z), len(x), vae.latent_dim))
-    log_px_z = vae.likelihood.log_prob(x, vae.x_params(z, label=vae.labels.one_hot(label)))
+    log_px_z = vae.likelihood.log_prob(x, vae.x_params(z, label=vae.labels.encoded(label)))
     log_p = array(log_px_z + vae.prior.log_prob(z)).astype("float64")
     return scipy.special.logsumexp(log_p, axis=0) + vae.latent_dim * np.log(axis[1] - axis[0])

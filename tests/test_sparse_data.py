@@ -9,6 +9,7 @@ from scipy import sparse
 from keras_vae import cli, datasets
 from keras_vae.commands import runs
 from keras_vae.commands.testing import load_test_set
+from keras_vae.distributions import Column
 
 
 @pytest.fixture
@@ -65,6 +66,43 @@ def test_labels_are_a_column_of_obs(h5ad):
     assert sorted({*data.y_train, *data.y_test}) == [0, 1, 2]
     data = datasets.load(h5ad(batch=np.arange(60) % 2), label="batch")
     assert data.classes == ("0", "1")
+
+
+def test_several_columns_of_obs_are_covariates(h5ad, tmp_path, capsys):
+    import pandas as pd
+
+    batch = pd.Categorical(np.array(["b", "1", "2"])[np.arange(60) % 3])
+    path = h5ad(batch=batch, age=20 + np.arange(60) / 2, dose=np.arange(60) % 4, kept=True)
+    data = datasets.load(path, label="batch, age,dose")
+    kinds = [(column.name, column.kind) for column in data.covariates]
+    assert kinds == [("batch", "category"), ("age", "number"), ("dose", "category")]
+    assert data.covariates[0].categories == ("1", "2", "b")  # also where they look like numbers
+    assert (data.y_train.shape, data.y_train.dtype) == ((48, 3), "float32")
+    assert data.notes == ("the model is given batch (1, 2, b), age (a number), dose (0, 1, 2, 3)",)
+    numbers = [Column("dose", "number"), Column("age", "number")]
+    data = datasets.load(path, label=["age", "dose"], columns=numbers)
+    assert data.covariates == tuple(reversed(numbers))
+    assert datasets.load(path, label="age").covariates[0].kind == "number"
+    assert datasets.load(path, label="dose").classes == ("0", "1", "2", "3")
+
+    out = tmp_path / "run"
+    status, told = train(capsys, "--data", path, "--label", "batch,age", "--out", out)
+    assert status == 0
+    assert "the model is given batch (1, 2, b), age (a number)" in told.out
+    vae = runs.Run(out).open()
+    assert [covariate["name"] for covariate in vae.covariates] == ["batch", "age"]
+    elbo = json.loads((out / "metrics.json").read_bytes())["test"]["elbo"]
+    assert cli.main(["evaluate", str(out)]) == 0
+    assert f"{elbo:.2f}" in capsys.readouterr().out
+    other = h5ad(name="other.h5ad", batch=["2"] * 60, age=np.arange(60.0))
+    assert {*load_test_set(vae, runs.Run(out), other).label[:, 0]} == {1}
+    for obs, message in (
+        ({"batch": ["x"] * 60, "age": np.arange(60.0)}, "'batch' holds 'x' in row 0"),
+        ({"batch": ["2"] * 60}, "has none named 'age'"),
+        ({"batch": ["2"] * 60, "age": [np.nan] * 60}, "'age' must not be missing"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_test_set(vae, runs.Run(out), h5ad(name="other.h5ad", **obs))
 
 
 def normalized(counts, **others):

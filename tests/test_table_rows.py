@@ -53,24 +53,6 @@ def test_a_day_that_no_calendar_has_is_written_as_the_nearest(days):
     assert text == ["9999-12-31" if days > 0 else "0001-01-01"]
 
 
-@pytest.mark.parametrize(
-    ("where", "message"),
-    [
-        ("sex=x", "must be sex=, and one of f, m, got 'sex=x'"),
-        ("size=1", "must be sex="),
-        ("sex", "must be sex="),
-        ("sex=", "must be sex="),
-    ],
-)
-def test_a_label_is_named_by_its_column_and_category(where, message):
-    label = [{**SEX.told(), "label": True}, SIZE.told()]
-    assert [rows.place_of(label, text) for text in ("sex=f", " sex = m ")] == [0, 1]
-    with pytest.raises(ValueError, match=message):
-        rows.place_of(label, where)
-    with pytest.raises(ValueError, match="needs a model that was trained with a column"):
-        rows.place_of(label[1:], where)
-
-
 def test_columns_are_told_and_read_again(tmp_path):
     path = tmp_path / "columns.json"
     columns = [

@@ -291,5 +291,5 @@ def test_a_value_that_a_column_does_not_know_is_named(name, value, message):
 def test_a_label_that_is_no_column_gets_the_closest_match():
     with pytest.raises(ValueError, match=r"got 'sx'.* Did you mean 'sex'"):
         tables.read(FRAME, KNOWN, label="sx")
-    with pytest.raises(ValueError, match="a label must be a category, and 'size' is a number"):
-        tables.read(FRAME, KNOWN, label="size")
+    with pytest.raises(ValueError, match=r"got 'sx'.* Did you mean 'sex'"):
+        tables.read(FRAME, KNOWN, label="size,sx")

@@ -5,6 +5,8 @@ import numbers
 
 import numpy as np
 
+from . import conditions
+
 MAX_INDEX = 2**44
 
 
@@ -49,42 +51,29 @@ def check_score(num_samples, seed):
         )
 
 
-def checked_label(label, num_classes, count=None):
-    """Returns what a graph is fed: `{}` for a model without labels, else `{"label": int64}`.
+def checked_label(label, covariates, count=None):
+    """Returns what a graph is fed: `{}` for a model without labels, else `{"label": array}`.
 
     Args:
-        label: a whole number; if `count` is given, one for all examples or one for each.
-        num_classes: how many labels the model knows; None if it knows none.
-        count: how many examples there are; None if the graph takes a single label, a scalar.
+        label: a whole number, or what `conditions.checked` takes; if `count` is given, one for all
+            examples or one for each.
+        covariates: what the label holds; nothing if the model knows none.
+        count: how many examples there are; None if the graph takes a single label.
 
     Raises:
         ValueError: a label is missing, is not known, or the model takes none.
 
     Example:
 
-    >>> checked_label(10, num_classes=10)
+    >>> checked_label(10, conditions.label_of(10))
     Traceback (most recent call last):
     ValueError: label must be whole numbers from 0 to 9, got 10
     """
-    if num_classes is None:
+    if not covariates:
         if label is not None:
             raise ValueError("got a label, but this model knows none: leave label out")
         return {}
-    if label is None:
-        raise ValueError(f"this model needs a label: give label, from 0 to {num_classes - 1}")
-    array = np.asarray(label)
-    shapes = [()] if count is None else [(), (count,), (count, 1)]
-    if array.shape not in shapes:
-        want = "one whole number" if count is None else f"one whole number, or {count} of them"
-        raise ValueError(f"label must be {want}, got shape {array.shape}")
-    want = f"label must be whole numbers from 0 to {num_classes - 1}"
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{want}, got dtype {array.dtype}")
-    known = (array == np.floor(array)) & (array >= 0) & (array < num_classes)
-    if not known.all():
-        raise ValueError(f"{want}, got {array[~known].flat[0]:g}")
-    shape = () if count is None else (count,)
-    return {"label": np.broadcast_to(array.reshape(-1) if shape else array, shape).astype(np.int64)}
+    return {"label": conditions.checked(covariates, label, count)}
 
 
 def checked_index(index, count):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from . import files, pictures, rows, sessions
+from . import conditions, files, pictures, rows, sessions
 from .output import patiently
 from .resumable import partial, resumable
 from .vae import OnnxVAE
@@ -63,7 +63,9 @@ def _writer(out):
 
 def _asked(vae, options):
     """The arguments of `OnnxVAE.sample` but for the last."""
-    label = options.label if options.where is None else rows.place_of(_columns(vae), options.where)
+    label = options.label
+    if options.where is not None:
+        label = conditions.parsed(vae.covariates, options.where)
     return options.count, options.seed, options.temperature, options.first, label
 
 
@@ -96,7 +98,7 @@ def _fill(vae, out, options):
     files.checked(out)
     columns = _columns(vae)
     head, lines, separator = rows.read(options.impute)
-    x = rows.numbers(columns, lines, head)
+    x = rows.numbers(columns, lines, head, options.unseen)
     labels = rows.labels(columns, lines, head)
     filled = vae.impute(x, options.num_samples, options.seed, label=labels)
     with files.atomic_write(out) as path, open(path, "w", encoding="utf-8", newline="") as file:
@@ -114,7 +116,7 @@ def _write_array(vae, out, options):
         "first": first,
         "count": count,
         "temperature": temperature,
-        "label": label,
+        "label": None if label is None else np.asarray(label).tolist(),
         "graph": vae.manifest["files"][vae.file("sampler" if mean else "generator")]["sha256"],
         "chunk": vae.chunk,
         "onnxruntime": onnxruntime.__version__,
@@ -172,9 +174,18 @@ def _parser():
     parser.add_argument("--first", type=int, default=0, help="index of the first sample (0)")
     parser.add_argument("--label", type=int, help="of a conditional model: what to draw")
     parser.add_argument(
-        "--where", metavar="COLUMN=CATEGORY", help="of a table whose label is a column: the same"
+        "--where",
+        action="append",
+        metavar="COLUMN=VALUE",
+        help="where the label is a column: the same by name; once for each column",
     )
     parser.add_argument("--impute", metavar="FILE", help="a .csv whose gaps are filled by draws")
+    parser.add_argument(
+        "--unseen",
+        choices=("error", "missing"),
+        default="error",
+        help="a category that the training data did not hold, with --impute (error)",
+    )
     parser.add_argument(
         "--num-samples", type=int, default=100, help="draws of z for each row, with --impute (100)"
     )

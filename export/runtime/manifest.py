@@ -7,7 +7,7 @@ import reprlib
 import stat
 from pathlib import Path
 
-from . import schema
+from . import conditions, schema
 
 FORMAT = "keras-vae"
 FORMAT_VERSION = 2
@@ -39,23 +39,53 @@ def read(folder):
         schema.check(manifest, SCHEMA)
         if math.prod(manifest["input_shape"]) > VALUES:
             raise ValueError(f"input_shape is {manifest['input_shape']}, of more than 2^26 values")
-        if "columns" in manifest:
-            _check_columns(manifest)
+        _check_columns(manifest)
     except ValueError as error:
         raise ValueError(f"{path} was cut short or changed: {error}") from error
     return manifest
 
 
 def _check_columns(manifest):
-    """Refuses columns of a table that do not say what they must, or are not those of x."""
-    for column in manifest["columns"]:
+    """Refuses columns that do not say what they must, or are not those of x."""
+    given = manifest.get("covariates", [])
+    for column in [*manifest.get("columns", ()), *given]:
         needs = {"category": ("categories",), "date": ("format", "origin")}.get(column["kind"], ())
+        if (column in given or column.get("label")) and column["kind"] != "category":
+            needs += ("mean", "scale")
         for key in needs:
             if key not in column:
                 raise ValueError(f"the {column['kind']} {column['name']!r} has no {key}")
+        if column.get("scale") == 0:
+            raise ValueError(f"the scale of {column['name']!r} is 0")
+    covariates(manifest)
+    if "columns" not in manifest:
+        return
     entries = [column for column in manifest["columns"] if not column.get("label")]
     if [len(entries)] != manifest["input_shape"]:
         raise ValueError(f"{len(entries)} columns are not x of {manifest['input_shape']}")
+
+
+def covariates(manifest):
+    """Returns what the label of a conditional model holds, dictionaries; of others, nothing.
+
+    Raises:
+        ValueError: what the manifest says of it does not fit together.
+
+    Example:
+
+    >>> covariates({"num_classes": 2})
+    [{'name': 'label', 'kind': 'category', 'categories': range(0, 2)}]
+    """
+    num_classes = manifest.get("num_classes")
+    told = manifest.get("covariates", [c for c in manifest.get("columns", []) if c.get("label")])
+    if conditions.is_label(told) and num_classes is None:  # a column that the model is not given
+        return []
+    told = told or ([] if num_classes is None else conditions.label_of(num_classes))
+    if num_classes is not None and [num_classes] != [len(c.get("categories", ())) for c in told]:
+        raise ValueError(f"num_classes is {num_classes}, and the label is not one such category")
+    if len({column["name"] for column in told}) < len(told):
+        raise ValueError("covariates of a model must differ in name")
+    return told
 
 
 def about(path, data):

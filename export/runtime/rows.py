@@ -30,7 +30,7 @@ def texts(columns, x, label=None):
     Args:
         columns: dictionaries, in the order of the table.
         x: `(N, D)`, one number for each column that is no label; NaN becomes empty text.
-        label: the place of the category that all rows have, where one column is a label.
+        label: what all rows have in the columns that are labels: a number, or one for each.
 
     Example:
 
@@ -39,12 +39,14 @@ def texts(columns, x, label=None):
     >>> texts([price, sex], np.array([[9.5, 1.0], [np.nan, 0.0]]))
     {'price': ['9.50', ''], 'sex': ['m', 'f']}
     """
-    x, place, written = np.asarray(x, np.float64), 0, {}
+    x, written = np.asarray(x, np.float64), {}
+    entries = iter(x.T)
+    given = None if label is None else iter(np.atleast_1d(label))
     for column in columns:
         if column.get("label"):
-            values = np.full(len(x), math.nan if label is None else label)
+            values = np.full(len(x), math.nan if given is None else next(given), np.float64)
         else:
-            values, place = x[:, place], place + 1
+            values = next(entries)
         missing = np.isnan(values)
         found = iter(WRITERS[column["kind"]](column, values[~missing]))
         written[column["name"]] = ["" if gap else next(found) for gap in missing]
@@ -79,13 +81,14 @@ def _text(category):
     return str(category).lower() if isinstance(category, bool) else str(category)
 
 
-def numbers(columns, rows, head):
+def numbers(columns, rows, head, unseen="error"):
     """Rows of text as x: float32 `(N, D)`, NaN where a value is missing.
 
     Args:
         columns: dictionaries; those that are labels are left out.
         rows: lists of text.
         head: the names of what stands in a row.
+        unseen: what becomes of a category that a column does not list: `"error"`, or `"missing"`.
 
     Raises:
         ValueError: a column is not there, or holds what is none of its values; it says where.
@@ -100,12 +103,15 @@ def numbers(columns, rows, head):
         for number, row in enumerate(rows):
             text = row[at].strip()
             if text not in EMPTY:
-                x[number, place] = _read(read, text, column, number)
+                x[number, place] = _read(read, text, column, number, unseen)
     return x
 
 
 def labels(columns, rows, head):
-    """The labels of rows of text, int64 `(N,)`; None where no column is one.
+    """The labels y of rows of text; None where no column is one.
+
+    Returns:
+        int64 `(N,)` where one category is the label, else float32 `(N, C)`.
 
     Raises:
         ValueError: as `numbers`; or a label is missing.
@@ -113,20 +119,25 @@ def labels(columns, rows, head):
     label = [{**column, "label": False} for column in columns if column.get("label")]
     if not label:
         return None
-    y = numbers(label, rows, head)[:, 0]
+    y = numbers(label, rows, head)
     if np.isnan(y).any():
-        raise ValueError(f"row {np.isnan(y).argmax()} has no {label[0]['name']!r}, its label")
-    return y.astype(np.int64)
+        row, place = np.argwhere(np.isnan(y))[0]
+        raise ValueError(f"row {row} has no {label[place]['name']!r}, its label")
+    one = len(label) == 1 and label[0]["kind"] == "category"
+    return y[:, 0].astype(np.int64) if one else y
 
 
-def _read(read, text, column, number):
+def _read(read, text, column, number, unseen):
     x = read(text)
+    if x is None and column["kind"] == "category" and unseen == "missing":
+        return math.nan
     least = 0 if column["kind"] == "count" else column.get("minimum", -math.inf)
     inside = x is not None and math.isfinite(x) and least <= x <= column.get("maximum", math.inf)
     if not inside or (column["kind"] == "count" and x != math.floor(x)):
+        advice = ": give --unseen missing" if column["kind"] == "category" else ""
         raise ValueError(
             f"column {column['name']!r} holds {text!r} in row {number}, which is no "
-            f"{column['kind']} that it may hold"
+            f"{column['kind']} that it may hold{advice}"
         )
     return x
 
@@ -258,28 +269,3 @@ def filled(head, rows, written):
             for text, other in zip(given, others, strict=True)
         ]
     return columns
-
-
-def place_of(columns, where):
-    """The label that `"sex=female"` names, a place in the categories of the column that is one.
-
-    Raises:
-        ValueError: no column is a label, it has another name, or there is no such category.
-
-    Example:
-
-    >>> sex = {"name": "sex", "kind": "category", "categories": ["f", "m"], "label": True}
-    >>> place_of([sex], "sex=m")
-    1
-    """
-    label = next((column for column in columns if column.get("label")), None)
-    if label is None:
-        raise ValueError(f"{where!r} needs a model that was trained with a column as its label")
-    known = [_text(category) for category in label["categories"]]
-    name, equal, category = where.partition("=")
-    if name.strip() != label["name"] or not equal or category.strip() not in known:
-        names = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-        raise ValueError(
-            f"what to draw must be {label['name']}=, and one of {names}, got {where!r}"
-        )
-    return known.index(category.strip())

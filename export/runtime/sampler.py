@@ -17,14 +17,14 @@ def draw(session, seed, first, count, temperature, **label):
 
 
 def _run(session, seed, first, count, temperature, **label):
-    feeds = {"seed": seed, "first": first, "count": count, **label}
-    feeds = {name: np.array(value, np.int64) for name, value in feeds.items()}
+    feeds = {"seed": seed, "first": first, "count": count}
+    feeds = {name: np.array(value, np.int64) for name, value in feeds.items()} | label
     with np.errstate(over="ignore"):  # `draw` looks at what comes of it
         feeds["temperature"] = np.array(temperature, np.float32)
     return session.run(list(session.shapes), feeds)
 
 
-def check_known_answer(session, known, path):
+def check_known_answer(session, known, path, **label):
     """Draws the known z again, and refuses a runtime that draws another z.
 
     Args:
@@ -32,6 +32,7 @@ def check_known_answer(session, known, path):
         known: the manifest's `known_answer`: `seed` and `first` in decimal, `count`, the `z` of
             temperature 1, and `tolerance`, the largest difference allowed.
         path: the bundle, for the message.
+        **label: `label=array`, any one, if the model is conditional: z is the same for all.
 
     Raises:
         ValueError: z differs, or `known` is not of that form.
@@ -39,8 +40,7 @@ def check_known_answer(session, known, path):
     try:
         seed, first, count = (int(known[name]) for name in ("seed", "first", "count"))
         want, tolerance = np.array(known["z"], np.float32), float(known["tolerance"])
-        label = {"label": 0} if "label" in session.inputs else {}
-        got, _ = _run(session, seed, first, count, temperature=1.0, **label)  # z is of any label
+        got, _ = _run(session, seed, first, count, temperature=1.0, **label)
         gap = np.abs(got - want.reshape(got.shape)).max()
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path}: known_answer was cut short or changed: {error}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import manifest, memory, sampler, sessions
+from . import conditions, manifest, memory, sampler, sessions
 from .checks import check_draw, check_score, checked_index, checked_label, checked_rows
 from .pool import cores, in_order
 
@@ -57,6 +57,7 @@ class OnnxVAE:
         self.input_shape = tuple(self.manifest["input_shape"])
         self.latent_dim = self.manifest["latent_dim"]
         self.num_classes = self.manifest.get("num_classes")
+        self.covariates = manifest.covariates(self.manifest)
         self.columns = self.manifest.get("columns")
         self._gaps = "missing" in self.manifest.get("x", {})
         self.precision = precision
@@ -75,7 +76,8 @@ class OnnxVAE:
             seed: integer in [-2**63, 2**63).
             temperature: the standard deviation of z; less than 1 draws more typical samples.
             first: index of the first sample.
-            label: for a conditional model: what to draw, a whole number below `num_classes`.
+            label: for a conditional model: what to draw, a whole number below `num_classes`, or a
+                number for each of `covariates`; or by name, `{"sex": "female", "age": 31}`.
             mean: True: `x_hat`, the mean of p(x|z). False: x, drawn from p(x|z): binary pixels,
                 counts, numbers with their noise.
 
@@ -127,13 +129,13 @@ class OnnxVAE:
 
         Args:
             z: latents, (B, latent_dim).
-            label: for a conditional model: one for all, or one for each z, (B,).
+            label: for a conditional model: one for all, or one for each z, (B,) or (B, C).
 
         Raises:
             ValueError: `z` has another shape, holds no numbers, or a NaN.
         """
         z = checked_rows("z", z, (self.latent_dim,))
-        given = {"z": z, **checked_label(label, self.num_classes, len(z))}
+        given = {"z": z, **checked_label(label, self.covariates, len(z))}
         return self._run(self._decoder, ["x_hat"], len(z), lambda rows: _rows(given, rows))[0]
 
     def score(self, x, num_samples=100, seed=0, index=None, label=None):
@@ -149,7 +151,8 @@ class OnnxVAE:
             index: of each example, (B,), whole numbers below 2**44: its noise is that of its index.
                 None: 0, 1, 2, ..., for data that are scored whole. One number for all makes the
                 score a function of x alone, for ranking examples.
-            label: for a conditional model, whose log p(x|y) it is: one, or one each, (B,).
+            label: for a conditional model, whose log p(x|y) it is: one, or one each, (B,) or
+                (B, C); or by name, `{"sex": [...], "age": [...]}`.
 
         Returns:
             A dictionary of arrays (B,), float32, in nats: `elbo` = -`reconstruction_loss` -
@@ -244,7 +247,7 @@ class OnnxVAE:
         x = checked_rows("x", x, self.input_shape, self._gaps)
         check_score(num_samples, seed)
         given = {"x": x, "index": checked_index(index, len(x))}
-        given |= checked_label(label, self.num_classes, len(x))
+        given |= checked_label(label, self.covariates, len(x))
         scalars = {"num_samples": num_samples, "seed": seed}
         scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
         return given, lambda rows: _rows(given, rows) | scalars
@@ -293,7 +296,9 @@ class OnnxVAE:
     def _drawer(self, stem, **output):
         session = self._session(stem, z=(self.latent_dim,), **output)
         if "known_answer" in self.manifest:
-            sampler.check_known_answer(session, self.manifest["known_answer"], self.path)
+            label = conditions.in_turn(self.covariates, [0])[0] if self.covariates else None
+            label = checked_label(label, self.covariates)
+            sampler.check_known_answer(session, self.manifest["known_answer"], self.path, **label)
         return session
 
     @cached_property
@@ -327,7 +332,7 @@ class OnnxVAE:
     def _drawing(self, count, seed, temperature, first, label, mean):
         """A function that computes some rows of a request, which is checked first."""
         check_draw(count, seed, temperature, first)
-        given = checked_label(label, self.num_classes)
+        given = checked_label(label, self.covariates)
         session = self._sampler if mean else self._generator
 
         def drawn(rows):

@@ -8,7 +8,7 @@ from keras_vae.commands.testing import load_test_set
 from keras_vae.files import checked
 
 
-def calibrate(*, run, false_alarm_rate, data, data_dir, num_samples, seed):
+def calibrate(*, run, false_alarm_rate, data, data_dir, num_samples, seed, unseen):
     """Writes anomaly.json into a run, and prints what was found.
 
     The test part of the data is taken, all of which must be normal: the model was trained on the
@@ -21,7 +21,7 @@ def calibrate(*, run, false_alarm_rate, data, data_dir, num_samples, seed):
             f"{run} is a bundle: calibrate the run that it was exported from, and export again"
         )
     vae = folder.open()
-    test = load_test_set(vae, folder, data, data_dir)
+    test = load_test_set(vae, folder, data, data_dir, unseen)
     checked(folder.anomaly)  # before the work
     asked = false_alarm_rate, num_samples, seed, test.label
     detector = anomaly.calibrate(vae, test.x, *asked, data=Path(test.data).name)

@@ -35,14 +35,14 @@ class Member(NamedTuple):
         return None if settings is None else settings.binarize is not None
 
 
-def compare(*, run, data, data_dir, num_samples, examples, seed, out):
+def compare(*, run, data, data_dir, num_samples, examples, seed, unseen, out):
     """Scores models on the same test examples with the same draws, and prints how they differ."""
     folders = [runs.find(path) for path in run]
     check_request(folders, out)
     members = [Member(str(path), f, f.open()) for path, f in zip(run, folders, strict=True)]
     models = [(member.name, member.model) for member in members]
     check_comparable(models)
-    test = common_test_set(members, data, data_dir)
+    test = common_test_set(members, data, data_dir, unseen)
     test = test.first(min(EXAMPLES, test.x.shape[0]) if examples is None else examples)
     protocol = {"data": test.data, "binarization": test.binarization, "split": "test"}
     settings = [{**member.folder.told(), **parts(member.model)} for member in members]
@@ -64,7 +64,7 @@ def check_request(folders, out):
             folder.check_report(out)
 
 
-def common_test_set(members, data=None, data_dir=None):
+def common_test_set(members, data=None, data_dir=None, unseen="error"):
     """The test part of the data that all were trained on, or of others: a `TestSet`.
 
     Of other data binary examples are drawn if the training of one saw such.
@@ -73,6 +73,7 @@ def common_test_set(members, data=None, data_dir=None):
         members: a `Member` each.
         data: the name or the path of other data.
         data_dir: the folder of the files of a named data set.
+        unseen: as of `load_test_set`.
 
     Raises:
         ValueError: nothing names the data of one, or they differ; as `load_test_set`.
@@ -83,7 +84,7 @@ def common_test_set(members, data=None, data_dir=None):
         check_same("binarization", {m.name: "drawn" if m.binary else "none" for m in members})
     order = (None, True, False) if data is None else (True, None, False)
     first = min(members, key=lambda member: order.index(member.binary))
-    return load_test_set(first.model, first.folder, data, data_dir)
+    return load_test_set(first.model, first.folder, data, data_dir, unseen)
 
 
 def check_same(what, told):

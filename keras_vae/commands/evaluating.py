@@ -9,7 +9,7 @@ from keras_vae.files import atomic_write, checked
 from keras_vae.folders import output_folder
 
 
-def evaluate(*, run, data, data_dir, num_samples, examples, seed, out):
+def evaluate(*, run, data, data_dir, num_samples, examples, seed, unseen, out):
     """Prints what a trained model is worth; with `num_samples` all of it, and JSON beside it.
 
     A bundle is scored by its scorer.onnx.
@@ -17,7 +17,7 @@ def evaluate(*, run, data, data_dir, num_samples, examples, seed, out):
     folder = runs.find(run)
     out = report_path(folder, num_samples, out)
     vae = folder.open()
-    test = load_test_set(vae, folder, data, data_dir).first(examples)
+    test = load_test_set(vae, folder, data, data_dir, unseen).first(examples)
     if num_samples is None:
         print(describe(test_metrics(vae, test, seed)))
         return

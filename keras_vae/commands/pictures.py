@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae import evaluation, plotting
+from keras_vae import conditions, evaluation, plotting
 from keras_vae.commands import runs
 from keras_vae.files import atomic_write
 from keras_vae.folders import output_folder
@@ -18,7 +18,7 @@ def sample(*, run, count, seed, temperature, first, label, where, draw, out):
     with output_folder(out.parent), atomic_write(out) as path:
         vae, request = runs.find(run).open(), (count, seed, temperature, first)
         suited = figures_of(vae) if out.suffix == ".png" else None
-        label = label if where is None else rows.place_of(columns_of(vae), where)
+        label = label if where is None else conditions.parsed(vae.covariates, where)
         x = vae.sample(*request, label=label, mean=not draw and out.suffix != ".csv")
         if suited:
             plotting.save(suited.drawn(x), path)
@@ -29,7 +29,7 @@ def sample(*, run, count, seed, temperature, first, label, where, draw, out):
     print(f"wrote {out}")
 
 
-def impute(*, run, data, num_samples, seed, out):
+def impute(*, run, data, num_samples, seed, unseen, out):
     """Fills the gaps of a table by draws from p(missing | observed)."""
     if out.suffix != ".csv":
         raise ValueError(f"--out must end in .csv, got {out}")
@@ -37,7 +37,8 @@ def impute(*, run, data, num_samples, seed, out):
         vae = runs.find(run).open()
         columns = columns_of(vae)
         head, lines, separator = rows.read(data)
-        x, labels = (read(columns, lines, head) for read in (rows.numbers, rows.labels))
+        x = rows.numbers(columns, lines, head, unseen)
+        labels = rows.labels(columns, lines, head)
         filled = vae.impute(x, num_samples, seed, label=labels)
         write_rows(path, rows.filled(head, lines, rows.texts(columns, filled)), separator)
     print(f"wrote {out}: {len(lines)} rows, {int(np.isnan(x).sum())} gaps filled")
@@ -61,10 +62,11 @@ def write_rows(path, columns, separator=","):
         rows.write(file, columns, separator)
 
 
-def plot(*, run, label):
+def plot(*, run, label, where):
     """Draws the latent traversal, and the manifold if z has two dimensions, into a run."""
     folder = runs.Run(run)
     vae = folder.open()
+    label = label if where is None else conditions.parsed(vae.covariates, where)
     suited = figures_of(vae)
     figures = {"traversal.png": suited.traversal(label)}
     if vae.latent_dim == 2:

@@ -61,7 +61,7 @@ def resolved(settings, dataset):
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
         "columns": settings.columns and absolute(settings.columns),
-        "conditional": settings.conditional or label_of(dataset) is not None,
+        "conditional": has_label(settings, dataset),
         "keep": settings.keep or ("best" if settings.validation else "last"),
     }
     always = ("data", "data_dir", "columns", "conditional", "keep")
@@ -80,10 +80,15 @@ def load(settings):
     """The data set that the settings name; without its labels, if the model takes none."""
     given = settings.data, settings.data_dir, settings.columns, settings.label
     dataset = datasets.load(*given)
-    if settings.conditional or label_of(dataset):
+    if has_label(settings, dataset):
         testing.labels(dataset, dataset.y_train)
         return dataset
     return dataclasses.replace(dataset, y_train=None, y_test=None)
+
+
+def has_label(settings, dataset):
+    """Whether the decoder is given labels: by a setting, or by the columns of a table."""
+    return settings.conditional or settings.label is not None or bool(dataset.covariates)
 
 
 def notes(settings, dataset):
@@ -180,16 +185,18 @@ def parts(settings):
     )
 
 
-def model(settings, dataset, x):
-    """The VAE, not compiled, for training on `x`."""
+def model(settings, dataset, x, y=None):
+    """The VAE, not compiled, for training on `x` and the labels `y`."""
     options = {"posterior": settings.posterior, **options_of(settings)}
     likelihood, *others = parts(settings)
     if dataset.columns is not None:
-        likelihood = tables.Columns(tables.fitted(dataset.columns, x), name="likelihood")
+        likelihood = tables.Columns(tables.fitted(dataset.columns, x, y), name="likelihood")
     if settings.size_factor == "observed":
         likelihood = SizedCounts.of(settings.likelihood, x, name="likelihood")
-    if settings.conditional:
+    if settings.conditional and not dataset.covariates:
         options["num_classes"] = num_classes(dataset)
+    if dataset.covariates and dataset.columns is None:
+        options["covariates"] = tables.standardized(dataset.covariates, y)
     return VAE.from_architecture(
         settings.architecture,
         dataset.input_shape,
@@ -204,14 +211,7 @@ def model(settings, dataset, x):
 
 def num_classes(dataset):
     """How many labels there are: those that the data list by name, else up to the largest."""
-    label = label_of(dataset)
-    classes = label.categories if label else dataset.classes
-    return len(classes) if classes else 1 + int(dataset.y_train.max())
-
-
-def label_of(dataset):
-    """The `Column` of a table that is the label, or None."""
-    return next((column for column in dataset.columns or () if column.label), None)
+    return len(dataset.classes) if dataset.classes else 1 + int(dataset.y_train.max())
 
 
 def standardizing(x):

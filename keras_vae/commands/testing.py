@@ -19,7 +19,7 @@ class TestSet(NamedTuple):
     x: Any
     """`(N, *input_shape)`."""
     label: Any
-    """`(N,)` for a conditional model, else None."""
+    """`(N,)` or `(N, C)` for a conditional model, else None."""
     data: str
     """The name or the path that they were loaded by."""
     binarization: str
@@ -55,7 +55,7 @@ def test_set(dataset, data, binary, conditional):
     return TestSet(x, label, str(data), binarization, dataset.classes)
 
 
-def load_test_set(vae, folder, data=None, data_dir=None):
+def load_test_set(vae, folder, data=None, data_dir=None, unseen="error"):
     """The test part of the data that the model of a folder was trained on, or of others.
 
     Args:
@@ -63,6 +63,8 @@ def load_test_set(vae, folder, data=None, data_dir=None):
         folder: a `runs.Run` or a `runs.Bundle`.
         data: the name or the path of other data.
         data_dir: the folder of the files of a named data set.
+        unseen: what becomes of a category of a table that the model does not know: see
+            `tables.read`.
 
     Returns:
         A `TestSet`: binary if the training's was; if nothing says how that was, binary if the
@@ -80,13 +82,14 @@ def load_test_set(vae, folder, data=None, data_dir=None):
         )
     if data is None:
         data, data_dir = settings.data, data_dir or settings.data_dir
-    columns = evaluation.columns_of(vae)
-    label = next((column.name for column in columns or () if column.label), None)
-    told = folder.label()
-    dataset = datasets.load(data, data_dir, columns, told["column"] if told else label)
+    told, covariates = folder.label(), evaluation.covariates_of(vae)
+    columns = evaluation.columns_of(vae) or covariates or None
+    names = [column.name for column in columns or () if column.label or covariates]
+    label = [told["column"]] if told else names or None
+    dataset = datasets.load(data, data_dir, columns, label, unseen)
     dataset = by_name(dataset, told["classes"]) if told else dataset
     binary = settings.binarize if settings else needs_binary(vae, dataset.x_test)
-    return test_set(dataset, data, binary, vae.num_classes is not None)
+    return test_set(dataset, data, binary, bool(vae.covariates))
 
 
 def labels(dataset, y):

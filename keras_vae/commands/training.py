@@ -114,7 +114,7 @@ def made(settings):
     settings = recipe.resolved(settings, dataset)
     recipe.check(settings)
     data = recipe.split(settings, dataset)
-    vae = recipe.model(settings, dataset, data.x)
+    vae = recipe.model(settings, dataset, data.x, data.y)
     vae.compile(optimizer=recipe.optimizer(settings, data.x.shape[0]))
     with backend.memory_errors("the weights, three times for Adam, do not fit into memory"):
         vae.optimizer.build(vae.trainable_variables)

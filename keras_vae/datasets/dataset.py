@@ -18,10 +18,12 @@ class Dataset:
         name: what was loaded.
         x_train, x_test: float32 images (N, H, W, C), vectors (N, D), or arrays of more axes; or
             sparse rows of vectors, a `scipy.sparse.csr_array`.
-        y_train, y_test: integer labels (N,), or None.
+        y_train, y_test: integer labels (N,), or None; of `covariates` float32 (N, C), or of one
+            category (N,).
         columns: of a table, what each of its columns is: `Column`s; else None.
         classes: the names of the labels, in their order, or None if they have none.
         notes: lines for who reads it, about what was left out.
+        covariates: what y holds, where columns were named as its label: `Column`s.
 
     Example:
 
@@ -38,6 +40,7 @@ class Dataset:
     columns: tuple | None = None
     classes: tuple | None = None
     notes: tuple = ()
+    covariates: tuple = ()
 
     @property
     def input_shape(self):
@@ -88,8 +91,8 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
 
 def from_table(name, table, source):
     """The `Dataset` of a `tables.Table`: a fifth of its rows becomes the test part."""
-    parts = split(table.x, table.y, source)
-    return Dataset(name, *parts, columns=table.columns, notes=table.notes)
+    parts, labels = split(table.x, table.y, source), tuple(c for c in table.columns if c.label)
+    return Dataset(name, *parts, columns=table.columns, notes=table.notes, covariates=labels)
 
 
 def _check_parts(x, source):

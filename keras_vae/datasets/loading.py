@@ -12,7 +12,7 @@ from keras_vae.names import hint
 _READERS = {".npz": arrays.read_npz, ".npy": arrays.read_npy}
 
 
-def load(name_or_path="digits", data_dir=None, columns=None, label=None):
+def load(name_or_path="digits", data_dir=None, columns=None, label=None, unseen="error"):
     """Loads a data set by its name, or from a file or a folder.
 
     - `digits`: the 8x8 handwritten digits of scikit-learn, always there.
@@ -38,8 +38,12 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     Args:
         name_or_path: a name of the list above, or a path. A `pathlib.Path` is always a path.
         data_dir: for `mnist`, `fashion_mnist` and `cifar10`: the folder to read them from.
-        columns: of a table: what its columns are, as for `tables.read`; None: as found.
-        label: of a table, or of the obs of an `.h5ad`: the column that the labels stand in.
+        columns: of a table: what its columns are, as for `tables.read`; None: as found. Of an
+            `.h5ad` what the columns of obs are that `label` names.
+        label: of a table, or of the obs of an `.h5ad`: the column that the labels stand in; or
+            several, the covariates, in a list or separated by commas.
+        unseen: of a table: what becomes of a category that `columns` does not list, as for
+            `tables.read`.
 
     Returns:
         A `Dataset`.
@@ -55,7 +59,7 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     ((8, 8, 1), 'float32', 1.0)
     """
     if isinstance(name_or_path, str) and name_or_path in NAMES:
-        if columns is not None or label is not None:
+        if columns is not None or label is not None or unseen != "error":
             raise ValueError(f"columns and label are for tables, and {name_or_path} is none")
         return _load_named(name_or_path, data_dir)
     if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
@@ -66,14 +70,16 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None):
     if data_dir is not None:
         raise ValueError(f"data_dir is for {', '.join(NAMES[1:])}: {path} is a path already")
     if path.suffix.lower() in tables.SUFFIXES and not path.is_dir():
-        return from_table(path.stem, tables.read(path, columns, label), path)
+        return from_table(path.stem, tables.read(path, columns, label, unseen), path)
+    if unseen != "error":
+        raise ValueError(f"unseen is for the categories of a table, and {path} is none")
     cells_too = path.suffix.lower() == ".h5ad" and not path.is_dir()
-    if columns is not None:
+    if columns is not None and not (cells_too and label):
         raise ValueError(f"columns are for tables, and {path} is none: leave them out")
     if label is not None and not cells_too:
         raise ValueError(f"label is for tables and .h5ad, and {path} is neither: leave it out")
     if cells_too:
-        return cells.read_h5ad(path, label)
+        return cells.read_h5ad(path, label, columns)
     if path.is_dir():
         return images.read_folder(path)
     if path.suffix.lower() not in _READERS:

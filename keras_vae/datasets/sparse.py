@@ -8,15 +8,16 @@ SAVED = {"format", "shape", "data"}
 """What an `.npz` of `scipy.sparse.save_npz` holds, whatever its format."""
 
 
-def from_sparse(name, x, y=None, classes=None, source=None):
+def from_sparse(name, x, y=None, classes=None, source=None, **about):
     """The `Dataset` of sparse rows; a fifth of them, drawn with seed 0, becomes the test part.
 
     Args:
         name: the name of the set.
         x: a matrix or array of SciPy, (N, D), in any format.
-        y: integer labels, (N,), or None.
+        y: labels, (N,) or (N, C), or None.
         classes: the names of the labels, or None.
         source: where it comes from, for the messages; `name` if not given.
+        **about: the `covariates` and the `notes` of a `Dataset`.
 
     Returns:
         A `Dataset`, both parts of which are float32 `csr_array`s, whose columns are in order.
@@ -34,7 +35,7 @@ def from_sparse(name, x, y=None, classes=None, source=None):
     source = source or name
     x = rows_of(x, source)
     _check(x, source)
-    return Dataset(name, *split(x, y, source), classes=classes)
+    return Dataset(name, *split(x, y, source), classes=classes, **about)
 
 
 def rows_of(x, source):

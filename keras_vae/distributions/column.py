@@ -22,6 +22,8 @@ TYPES = {
     "decimals": numbers.Integral,
     "minimum": numbers.Real | None,
     "maximum": numbers.Real | None,
+    "mean": numbers.Real | None,
+    "scale": numbers.Real | None,
 }
 DAY = 86400
 PARTS_OF_A_DAY = {"S": 1, "M": 60, "H": 3600}
@@ -51,7 +53,9 @@ class Column:
         likelihood: `"mixture"` (`MixtureOfRoundedLogistics`) or `"normal"` of a number or a date,
             of a count also `"negative_binomial"`, `"poisson"` or
             `"zero_inflated_negative_binomial"`, but not `"normal"`; None: the first.
-        label: whether it is the label of a conditional model, and not part of x.
+        label: whether a conditional model is given it, and it is not part of x.
+        mean, scale: of such a column that is no category: what standardizes it, (x − mean) / scale;
+            see `tables.fitted`.
         x_knots, y_knots: where the numbers of the training data lie; see `tables.fitted`.
 
     Raises:
@@ -73,6 +77,8 @@ class Column:
     origin: str | None = None
     likelihood: str | None = None
     label: bool = False
+    mean: float | None = None
+    scale: float | None = None
     x_knots: tuple | None = None
     y_knots: tuple | None = None
 
@@ -95,10 +101,11 @@ class Column:
             raise ValueError(f"categories of {self.name!r} must differ, got {self.categories}")
         if self.kind == "category" and not self.categories:
             raise ValueError(f"the category {self.name!r} must list its categories, got none")
-        if self.label and self.kind != "category":
+        scale = 1.0 if self.scale is None else self.scale
+        if not (math.isfinite(self.mean or 0.0) and 0 < scale < math.inf):
             raise ValueError(
-                f"a label must be a category, and {self.name!r} is a {self.kind}: make it a "
-                "category in the columns"
+                f"mean and scale of {self.name!r} must be finite, and scale positive, got "
+                f"{self.mean} and {self.scale}"
             )
         if self.kind == "date":
             self._check_date()
@@ -132,6 +139,11 @@ class Column:
         """The minimum and the maximum, −∞ and ∞ where there is none."""
         low = -math.inf if self.minimum is None else self.minimum
         return low, math.inf if self.maximum is None else self.maximum
+
+    @property
+    def width(self):
+        """Numbers that it is for a decoder that is given it: of a category one-hot, else one."""
+        return len(self.categories) if self.kind == "category" else 1
 
     @property
     def some_value(self):

@@ -1,6 +1,6 @@
 """What a trained model is worth, in nats, with its error bar, and whether to believe it."""
 
-from keras_vae.evaluation.bits import columns_of, likelihood_of
+from keras_vae.evaluation.bits import columns_of, covariates_of, likelihood_of
 from keras_vae.evaluation.collapse import PosteriorCollapse
 from keras_vae.evaluation.comparison import Comparison, compare
 from keras_vae.evaluation.estimate import Estimate, bits_per_dimension, estimate
@@ -25,6 +25,7 @@ __all__ = [
     "bits_per_dimension",
     "columns_of",
     "compare",
+    "covariates_of",
     "estimate",
     "importance_sample",
     "latent_use",

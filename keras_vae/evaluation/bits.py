@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 from keras import ops
 
+from keras_vae import conditions
 from keras_vae.distributions.column import Column
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.sized import SizedCounts
@@ -67,6 +68,17 @@ def columns_of(vae):
         return getattr(vae.likelihood, "table", None)
     told = vae.manifest.get("columns")
     return told and tuple(Column(**column) for column in told)
+
+
+def covariates_of(vae):
+    """The `Column`s that the label of a model holds, which is of no table; none without names.
+
+    Args:
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
+    """
+    if columns_of(vae) is not None or not conditions.have_names(vae.covariates):
+        return ()
+    return tuple(Column(**column) for column in vae.covariates)
 
 
 def discrete_entries(likelihood, shape):

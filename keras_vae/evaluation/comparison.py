@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from keras_vae import conditions
 from keras_vae.distributions.sized import SizedCounts
 from keras_vae.evaluation.bits import columns_of, entries_of, likelihood_of
 from keras_vae.evaluation.estimate import estimate, finite
@@ -143,7 +144,15 @@ def measure(vae):
         kind = "a probability of counts, given their total,"
     else:
         kind = "a density" if entries_of(vae) is None else "a probability of discrete x,"
-    return f"has {kind} p(x{'' if vae.num_classes is None else '|label'})"
+    return f"has {kind} p(x{given(vae)})"
+
+
+def given(vae):
+    """What a conditional model is given, in words."""
+    if not vae.covariates:
+        return ""
+    one = conditions.is_label(vae.covariates)
+    return "|label" if one else f"|{', '.join(c['name'] for c in vae.covariates)}"
 
 
 def columns(rows):

@@ -190,7 +190,7 @@ class Fitting(backend.Step):
         Training weights the KL divergence and the prior as schedules say; a test does so fully.
         """
         x, y, sample_weight = self.batch_of(data)
-        label = self.labels.one_hot(self.labels.of_batch(y))
+        label = self.labels.encoded(self.labels.of_batch(y))
         kl_weight, prior_weight = (self.kl_weight, self.prior_weight) if training else (1.0, None)
         bound = self.bound(x, epsilon, kl_weight, training, label, prior_weight)
         losses = bound.loss * weights(sample_weight, bound.loss)

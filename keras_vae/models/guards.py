@@ -49,10 +49,7 @@ class Guard(keras.callbacks.Callback):
         if number(costs.outside_support):
             raise model.likelihood.refusal(f"batch {batch} holds other values")
         if number(costs.unknown_labels):
-            raise ValueError(
-                f"batch {batch} holds labels that are no whole numbers from 0 to "
-                f"{model.num_classes - 1}"
-            )
+            raise model.labels.refusal(batch)
 
     def _check_skipped(self):
         in_a_row = int(number(self.model.costs.most_in_a_row))

@@ -62,7 +62,7 @@ class Imputing(Scoring):
         return result
 
     def _imputed(self, x, epsilon, u, u_of_x, label=None):
-        label = self.labels.one_hot(label)
+        label = self.labels.encoded(label)
         qz_x = self.posterior(x)
         return (self.filled(x, qz_x, self.draw(qz_x, epsilon), u, u_of_x, label),)
 

@@ -96,11 +96,11 @@ class Inference(Imputing):
 
     def _x_of_noise(self, epsilon, u, u_of_x, label=None):
         z = self.prior.transform(epsilon, u)
-        x_params = self.x_params(z, label=self.labels.one_hot(label))
+        x_params = self.x_params(z, label=self.labels.encoded(label))
         return (self.likelihood.draw(x_params, u_of_x),)
 
     def _x_hat(self, z, label=None):
-        return (self.likelihood.mean(self.x_params(z, label=self.labels.one_hot(label))),)
+        return (self.likelihood.mean(self.x_params(z, label=self.labels.encoded(label))),)
 
     def _in_batches(self, function, batch_size, *arrays):
         """`function` of tensors to a tuple of tensors, over rows of `arrays`, as arrays."""

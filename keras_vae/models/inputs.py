@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_vae import backend
+from keras_vae.conditions import described
 from keras_vae.distributions.base import SupportError
 from keras_vae.distributions.transformed import Transformed
 from keras_vae.models import augment as augments
@@ -45,7 +46,7 @@ def prepare(model, given, augment=None):
     Raises:
         ValueError: the data do not fit the model, or the likelihood.
     """
-    given.update(_columns(given))
+    given.update(_columns(model, given))
     split_validation(given)
     order = given.get("batch_size"), given.get("shuffle", False), given.get("initial_epoch", 0)
     _prepare_columns(model, given, *order, augment)
@@ -55,7 +56,7 @@ def prepare(model, given, augment=None):
     validation = given.get("validation_data")
     if validation is not None:
         parts = dict(zip(COLUMNS, keras.utils.unpack_x_y_sample_weight(validation), strict=True))
-        parts = _columns(parts)
+        parts = _columns(model, parts)
         batch_size = given.get("validation_batch_size") or given.get("batch_size")
         try:
             _prepare_columns(model, parts, batch_size)
@@ -69,7 +70,7 @@ def prepare(model, given, augment=None):
 def prepare_predict(model, given):
     """As `prepare`, for the arguments of `predict`: x, or `[x, label]` of a conditional model."""
     x, rows, labels = given["x"], None, ()
-    if model.num_classes is None:
+    if not model.covariates:
         x = one_form("x", x)
         rows = _checked_rows("x", x, model.input_shape) if is_array(x) else x
     elif isinstance(x, list | tuple) and len(x) == 2:
@@ -77,7 +78,7 @@ def prepare_predict(model, given):
         labels = model.labels.checked(x[1], rows.shape[0])
         x = [rows, *labels]
     elif is_array(x):
-        raise ValueError(f"x must be [x, label], with labels from 0 to {model.num_classes - 1}")
+        raise ValueError(f"x must be [x, label], with labels of {described(model.covariates)}")
     if is_sparse(rows):
         x = SparseRows(rows, *labels, batch_size=given.get("batch_size"), nested=True)
     given["x"] = x
@@ -125,11 +126,13 @@ def split_validation(given):
         given.update({name: given[name][:size] for name in names}, validation_split=0.0)
 
 
-def _columns(given):
+def _columns(model, given):
     """x in one form, and beside it the labels and weights, a column of a data frame as an array."""
-    others = {name: given[name] for name in COLUMNS[1:] if name in given}
+    x, others = one_form("x", given.get("x")), {n: given[n] for n in COLUMNS[1:] if n in given}
+    if is_array(x):
+        others["y"] = model.labels.unnamed(others.get("y"), x.shape[0])
     plain = {n: c.to_numpy() if hasattr(c, "to_numpy") else c for n, c in others.items()}
-    return {"x": one_form("x", given.get("x")), **plain}
+    return {"x": x, **plain}
 
 
 def _prepare_columns(model, given, batch_size, shuffle=False, epoch=0, augment=None):
@@ -141,8 +144,8 @@ def _prepare_columns(model, given, batch_size, shuffle=False, epoch=0, augment=N
         else:
             some = rows[: augments.ROWS].toarray() if is_sparse(rows) else rows
             augments.check(augment, model.likelihood, some)
-        if model.num_classes is not None:
-            (given["y"],) = model.labels.checked(given.get("y"), x.shape[0], "y")
+        if model.covariates:
+            (given["y"],) = model.labels.checked(given.get("y"), x.shape[0], "the label y")
     if hasattr(weight, "shape") and tuple(weight.shape[1:]) not in ((), (1,)):
         raise ValueError(
             f"sample_weight must be one number for each example, (N,), got {weight.shape}"

@@ -6,6 +6,7 @@ import warnings
 
 import keras
 
+from keras_vae.distributions.column import Column
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
 from keras_vae.lookup import named, settings_of
@@ -63,6 +64,37 @@ def check_parts(encoder, decoder, likelihood):
         )
     _check_nothing_shared(encoder, decoder)
     _warn_of_activation(decoder, likelihood)
+
+
+def as_columns(covariates):
+    """`Column`s, or dictionaries of their fields, as a tuple of `Column`s."""
+    return tuple(c if isinstance(c, Column) else Column(**c) for c in covariates or ())
+
+
+def covariates_of(given, likelihood, decoder=None):
+    """The `Column`s that y holds: those that were given, or of a table those with `label`.
+
+    Args:
+        given: `Column`s.
+        likelihood: the model's.
+        decoder: if it takes z alone, the columns of a table are of no matter.
+
+    Raises:
+        ValueError: some were given to the model of a table that has its own.
+    """
+    own = tuple(column for column in getattr(likelihood, "table", ()) if column.label)
+    if own and given:
+        raise ValueError(
+            f"the covariates of a table are its columns with label, here "
+            f"{', '.join(repr(column.name) for column in own)}: leave covariates out"
+        )
+    return given or (() if decoder is not None and len(decoder.inputs) == 1 else own)
+
+
+def with_width(options, covariates):
+    """The options of an architecture whose decoder is given the covariates, if there are any."""
+    width = sum(column.width for column in covariates)
+    return {"num_classes": width, **options} if width else options
 
 
 def check_event(input_shape, likelihood):

@@ -129,11 +129,11 @@ class Scoring:
     def _densities(self, x, epsilon, label=None):
         qz_x = self.posterior(x)
         z = self.draw(qz_x, epsilon)
-        return self.densities(x, qz_x, z, label=self.labels.one_hot(label))[0]
+        return self.densities(x, qz_x, z, label=self.labels.encoded(label))[0]
 
     def _element_terms(self, x, epsilon, label=None):
         z = self.draw(self.posterior(x), epsilon)
-        x_params = self.x_params(z, label=self.labels.one_hot(label))
+        x_params = self.x_params(z, label=self.labels.encoded(label))
         return (self.likelihood.element_log_prob(x, x_params),)
 
 

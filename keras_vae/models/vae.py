@@ -17,11 +17,14 @@ from keras_vae.models.inference import Inference
 from keras_vae.models.inputs import tensor
 from keras_vae.models.labels import labels_of
 from keras_vae.models.parts import (
+    as_columns,
     check_dtype,
     check_event,
     check_options,
     check_parts,
     checked_seed,
+    covariates_of,
+    with_width,
 )
 from keras_vae.models.programs import Programs
 
@@ -56,7 +59,8 @@ class VAE(Fitting, Inference, keras.Model):
             with a third output, `(B, latent_dim (latent_dim − 1) / 2)`, makes q(z|x) a
             `distributions.FullNormal`, whose `correlation` it is.
         decoder: model of `(B, latent_dim)` → raw parameters of p(x|z). One that also takes a label,
-            one-hot `(B, num_classes)`, makes the model conditional: p(x|z, y), `fit(x, y)`.
+            one-hot `(B, num_classes)`, makes the model conditional: p(x|z, y), `fit(x, y)`. With
+            `covariates` it takes all of these, categories one-hot and numbers standardized.
         likelihood: name, config or `distributions.Likelihood`; see `likelihoods.get`.
         prior: name, config or `distributions.Prior`; see `priors.get`.
         objective: name, config or `objectives.Objective`; see `objectives.get`.
@@ -70,6 +74,9 @@ class VAE(Fitting, Inference, keras.Model):
             adapted to the training data. It becomes part of the model, as `likelihood`, a
             `distributions.Transformed`, and of all that is exported: x is in its own unit
             everywhere, and so are densities.
+        covariates: what y holds, if it is more than one label: `distributions.Column`s, each a
+            category or a number with its mean and scale, as `tables.covariates` finds them. y is
+            then `(B, C)`, or has values by name. Of a table they are its columns with `label`.
 
     Call arguments:
         inputs: x, `(B, *input_shape)`; of a conditional model `[x, label]`.
@@ -105,6 +112,7 @@ class VAE(Fitting, Inference, keras.Model):
         seed=None,
         augment=None,
         preprocessing=None,
+        covariates=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -120,7 +128,8 @@ class VAE(Fitting, Inference, keras.Model):
         self.sampling = Sampling(self.seed, dtype=self.variable_dtype, name="sampling")
         self.augment = augments.get(augment, self.seed)
         check_parts(encoder, decoder, self.likelihood)
-        self.labels = labels_of(decoder)
+        self._given = as_columns(covariates)
+        self.labels = labels_of(decoder, covariates_of(self._given, self.likelihood, decoder))
         self.costs = Costs()
         self._programs = Programs(self)
         with backend.memory_errors(
@@ -147,6 +156,7 @@ class VAE(Fitting, Inference, keras.Model):
         seed=None,
         augment=None,
         preprocessing=None,
+        covariates=None,
         **options,
     ):
         """A VAE with an encoder and a decoder made for it.
@@ -158,12 +168,13 @@ class VAE(Fitting, Inference, keras.Model):
             latent_dim: size of z.
             likelihood, prior, objective: names or objects.
             seed: integer seed of the initial weights and of the noise.
-            augment, preprocessing: as for the class.
+            augment, preprocessing, covariates: as for the class.
             **options: for the architecture: `hidden=(200, 200)`, `posterior="full_normal"`, or
                 `num_classes=10` for a decoder that is given a label: `fit(x, y)`,
                 `sample(64, label=7)`.
         """
-        likelihood = likelihoods.get(likelihood)
+        likelihood, covariates = likelihoods.get(likelihood), as_columns(covariates)
+        options = with_width(options, covariates_of(covariates, likelihood))
         make = architectures.get(architecture)
         check_options(make, options)
         shape = architectures.heads.check_shape(input_shape, latent_dim)
@@ -173,7 +184,7 @@ class VAE(Fitting, Inference, keras.Model):
             encoder, decoder = make(*size, checked_seed(seed), **options)
             architectures.heads.begin(decoder, likelihood.start(shape[-1]))
         parts = encoder, decoder, likelihood, prior, objective, seed, augment, preprocessing
-        return cls(*parts)
+        return cls(*parts, covariates=covariates or None)
 
     @property
     def input_shape(self):
@@ -187,8 +198,13 @@ class VAE(Fitting, Inference, keras.Model):
 
     @property
     def num_classes(self):
-        """How many labels there are, y from 0 to num_classes - 1; None without labels."""
+        """How many labels there are, y from 0 to num_classes - 1; None where y is no label."""
         return self.labels.num_classes
+
+    @property
+    def covariates(self):
+        """What y holds: dictionaries of the fields of `Column`s; empty without labels."""
+        return list(self.labels.told)
 
     @property
     def kl_weight(self):
@@ -224,7 +240,7 @@ class VAE(Fitting, Inference, keras.Model):
     def x_params(self, z, training=False, label=None):
         """The raw parameters of p(x|z): `(..., latent_dim)` → `(..., *event)`.
 
-        A conditional model is given `label`, one-hot `(B, num_classes)`.
+        A conditional model is given `label`, as the decoder takes it: `labels.encoded(y)`.
         """
         draws = ops.shape(z)[:-1]
         inputs = ops.reshape(z, (-1, self.latent_dim))
@@ -288,10 +304,12 @@ class VAE(Fitting, Inference, keras.Model):
     def get_config(self):
         parts = ("encoder", "decoder", "likelihood", "prior", "objective", "augment")
         serialize = keras.saving.serialize_keras_object
+        told = [column.told() for column in self._given]
         return {
             **super().get_config(),
             **{name: serialize(getattr(self, name)) for name in parts},
             "seed": self.seed,
+            **({"covariates": told} if told else {}),
         }
 
     @classmethod

@@ -74,7 +74,7 @@ class Vectors:
 
         Args:
             x: test data, (N, D), or None.
-            label: of a conditional model: the labels of x, (N,), or None.
+            label: of a conditional model: the labels of x, or None.
         """
         try:
             drawn = draws(self.vae, label)
@@ -104,19 +104,26 @@ def draws(vae, label=None):
 
     Args:
         vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`.
-        label: of a conditional model: labels, (N,), each of which is drawn as often as it stands
-            there; None: the first 16, each as often as the others.
+        label: of a conditional model: labels, (N,) or (N, C), each of which is drawn as often as it
+            stands there, of many different ones some; None: the first 16, each as often as the
+            others.
 
     Raises:
         ValueError: one x takes more noise than there is.
     """
     count = max(FEWEST, min(DRAWS, NUMBERS // math.prod(vae.input_shape)))
-    if vae.num_classes is None:
+    if not vae.covariates:
         return vae.sample(count, mean=False)
-    known, often = np.unique(
-        np.arange(min(16, vae.num_classes)) if label is None else label, return_counts=True
-    )
+    label = pictures.first_labels(vae) if label is None else some(np.asarray(label))
+    known, often = np.unique(label, return_counts=True, axis=0)
     shares = np.maximum(1, np.round(count * often / often.sum())).astype(int)
     return np.concatenate(
-        [vae.sample(int(n), label=int(y), mean=False) for y, n in zip(known, shares, strict=True)]
+        [vae.sample(int(n), label=y, mean=False) for y, n in zip(known, shares, strict=True)]
     )
+
+
+def some(label):
+    """Labels from all of the data, if more than `FEWEST` differ: so many are drawn one by one."""
+    if len(np.unique(label, axis=0)) <= FEWEST or label.ndim == 1:
+        return label
+    return label[np.linspace(0, len(label) - 1, FEWEST).astype(int)]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_vae import conditions
 from keras_vae.plotting.latents import checked_start, liveliest, moved, plane
 from keras_vae.plotting.tiles import examples, grid_figure, label_columns, label_rows
 
@@ -33,8 +34,8 @@ def gallery(vae):
     """Samples that show a model: 64, or 8 of each label, `(n, *input_shape)`, `as_seen`.
 
     Args:
-        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`. If it has more than 16 labels, the
-            first 16 are shown.
+        vae: a `keras_vae.VAE`, or an `export.runtime.OnnxVAE`. If it has more than 16 labels, or
+            combinations of covariates (see `conditions.in_turn`), the first 16 are shown.
 
     Example:
 
@@ -42,10 +43,15 @@ def gallery(vae):
     >>> gallery(VAE.from_architecture("mlp", (8, 8, 1), latent_dim=2)).shape
     (64, 8, 8, 1)
     """
-    if vae.num_classes is None:
+    if not vae.covariates:
         return as_seen(vae, vae.sample(64))
-    labels = range(min(16, vae.num_classes))
-    return as_seen(vae, np.concatenate([vae.sample(8, label=label) for label in labels]))
+    return as_seen(vae, np.concatenate([vae.sample(8, label=y) for y in first_labels(vae)]))
+
+
+def first_labels(vae):
+    """The first labels of a conditional model, or combinations of covariates: 16 at most."""
+    most = min(16, conditions.combinations(vae.covariates))
+    return conditions.in_turn(vae.covariates, np.arange(most))
 
 
 def as_seen(vae, x):

@@ -14,19 +14,23 @@ from keras_vae.distributions.column import Column
 from keras_vae.distributions.columns import Columns
 from keras_vae.tables.encoding import encode
 from keras_vae.tables.finding import found
-from keras_vae.tables.fitting import fitted
+from keras_vae.tables.fitting import fitted, standardized
 from keras_vae.tables.frames import SUFFIXES
-from keras_vae.tables.table import Table, read, text, told
+from keras_vae.tables.table import Table, covariates, labels, listed, read, text, told
 
 __all__ = [
     "SUFFIXES",
     "Column",
     "Columns",
     "Table",
+    "covariates",
     "encode",
     "fitted",
     "found",
+    "labels",
+    "listed",
     "read",
+    "standardized",
     "text",
     "told",
 ]

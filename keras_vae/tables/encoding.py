@@ -5,6 +5,7 @@ import datetime
 import numpy as np
 import polars as pl
 
+from keras_vae import conditions
 from keras_vae.tables import rows
 
 DAY = 86_400_000_000
@@ -12,7 +13,7 @@ DAY = 86_400_000_000
 
 
 def encode(frame, columns, unseen="error"):
-    """The numbers of a table: x, float32 `(N, D)`, NaN where a value is missing, and the labels.
+    """The numbers of a table: x, float32 `(N, D)`, NaN where a value is missing, and the label y.
 
     Columns are found by their names, in any order; others are left alone.
 
@@ -20,10 +21,11 @@ def encode(frame, columns, unseen="error"):
         frame: what `frames.read` gives.
         columns: `Column`s.
         unseen: what becomes of a category that the column does not list: `"error"`, or
-            `"missing"`.
+            `"missing"`; of a label it is an error.
 
     Returns:
-        `(x, y)`; y is int64 `(N,)` if one of the columns is a label, else None.
+        `(x, y)`. y is None if no column is a label, int64 `(N,)` of one category, and else float32
+        `(N, C)`, a number for each label.
 
     Raises:
         ValueError: a column is not there, or holds what is none of its values; the line says where.
@@ -47,11 +49,18 @@ def encode(frame, columns, unseen="error"):
     values = np.empty((frame.height, len(x)), "float32")
     for place, column in enumerate(x):
         values[:, place] = _numbers(frame[column.name], column, unseen)
-    label = next((column for column in columns if column.label), None)
-    return values, None if label is None else _labels(frame, label)
+    return values, _labels(frame, [column for column in columns if column.label])
 
 
-def _labels(frame, column):
+def _labels(frame, columns):
+    if not columns:
+        return None
+    dtype, one = conditions.form([column.told() for column in columns])
+    y = np.stack([_label(frame, column) for column in columns], axis=-1)
+    return (y if one else y[:, 0]).astype(dtype)
+
+
+def _label(frame, column):
     y = _numbers(frame[column.name], column, "error")
     missing = np.isnan(y)
     if missing.any():
@@ -59,7 +68,7 @@ def _labels(frame, column):
             f"the label {column.name!r} must not be missing, as in row {missing.argmax()}: leave "
             "such rows out"
         )
-    return y.astype("int64")
+    return y
 
 
 def _numbers(series, column, unseen):
@@ -83,7 +92,10 @@ def _expected(column):
     if column.kind == "category":
         few = ", ".join(repr(c) for c in column.categories[:8])
         more = ", ..." if len(column.categories) > 8 else ""
-        return f"its categories are {few}{more}: give unseen='missing', or train on a table with it"
+        return (
+            f"its categories are {few}{more}: give unseen='missing' (--unseen missing), or train "
+            "on a table with it"
+        )
     if column.kind == "date":
         return f"its dates are written as {column.format}"
     return "must hold finite numbers"

@@ -14,8 +14,8 @@ EVEN = 1e-3
 """The share of probability that is spread evenly, so that between knots there is always some."""
 
 
-def fitted(columns, x):
-    """The `Column`s with knots, so that they can be a `Columns`.
+def fitted(columns, x, y=None):
+    """The `Column`s with knots, so that they can be a `Columns`; labels as by `standardized`.
 
     For `"mixture"` the knots map quantiles of the column to those of the logistic distribution.
     Every distribution is then near the logistic one, whatever tails, gaps and frequent values it
@@ -23,7 +23,7 @@ def fitted(columns, x):
 
     Args:
         columns: `Column`s of a table.
-        x: the training data that `encode` makes of it, `(N, D)`.
+        x, y: the training data that `encode` makes of it, `(N, D)` and, of labels, `(N, C)`.
 
     Example:
 
@@ -32,8 +32,36 @@ def fitted(columns, x):
     >>> column.x_knots[0], column.x_knots[-1]
     (19.5, 40.5)
     """
+    labels = iter(standardized([column for column in columns if column.label], y))
     places = iter(range(len(columns)))
-    return [column if column.label else _fitted(column, x[:, next(places)]) for column in columns]
+    return [next(labels) if c.label else _fitted(c, x[:, next(places)]) for c in columns]
+
+
+def standardized(columns, y):
+    """The `Column`s of a label with the mean and the scale of those that are no categories.
+
+    Those that have them already keep them.
+
+    Args:
+        columns: `Column`s, in the order of y.
+        y: float32 `(N, C)` of the training data; of one category, whatever it is, or None.
+
+    Example:
+
+    >>> from keras_vae.distributions import Column
+    >>> column, = standardized([Column("age", "number")], np.float32([[20], [30], [40]]))
+    >>> column.mean, round(column.scale, 3)
+    (30.0, 8.165)
+    """
+    return [_standardized(column, y, place) for place, column in enumerate(columns)]
+
+
+def _standardized(column, y, place):
+    if y is None or column.kind == "category" or None not in (column.mean, column.scale):
+        return column
+    values = np.asarray(y)[:, place].astype("float64")
+    mean, scale = float(values.mean()), float(values.std()) or 1.0
+    return dataclasses.replace(column, mean=mean, scale=scale)
 
 
 def _fitted(column, values):

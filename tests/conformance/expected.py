@@ -29,7 +29,7 @@ import keras
 import numpy as np
 import onnx
 
-from keras_vae import noise
+from keras_vae import conditions, noise
 from keras_vae.distributions import Columns, StandardNormal
 from tests.tensors import drawn
 
@@ -119,7 +119,7 @@ def requests(vae, held):
     counts = itertools.cycle((64, 1))
     grid = ((*pair, next(counts), 1.0) for pair in itertools.product(SEEDS, FIRSTS))
     draws = [*grid, *DRAWS]
-    label = None if vae.num_classes is None else vae.num_classes - 1
+    label = conditions.in_turn(vae.covariates, [-1])[0] if vae.covariates else None
     exact = isinstance(vae.prior, StandardNormal)
     units = _units(vae, label)
     drawing = [SAMPLER, *({GENERATOR} & set(held))]
@@ -183,9 +183,10 @@ def _impute(vae, units, index, num_samples):
 def _examples(vae, index, num_samples):
     """Some x of the model, their labels, and what the scorer and the imputer take besides x."""
     batch = len(index)
-    labels = {} if vae.num_classes is None else {"label": np.arange(batch) % vae.num_classes}
+    turn = np.arange(batch)
+    labels = {"label": conditions.in_turn(vae.covariates, turn)} if vae.covariates else {}
     z = noise.latent(3, 0, batch, vae.latent_dim)
-    x_params = vae.x_params(z, label=vae.labels.one_hot(labels.get("label")))
+    x_params = vae.x_params(z, label=vae.labels.encoded(labels.get("label")))
     integers = {"num_samples": num_samples, "seed": 7, "index": index}
     inputs = labels | {name: np.array(value) for name, value in integers.items()}
     return np.array(drawn(vae.likelihood, x_params, seed=3)), labels, inputs

@@ -43,7 +43,7 @@ def test_examples_of_any_number_of_axes_are_exported(shape, pictured, tmp_path, 
 
 def test_vectors_that_cannot_be_drawn_have_no_picture(tmp_path):
     class Means:
-        input_shape, num_classes = (7,), None
+        input_shape, covariates = (7,), ()
 
         def sample(self, count, mean):
             raise ValueError("holds no generator.onnx")

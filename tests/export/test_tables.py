@@ -174,10 +174,25 @@ def test_a_file_that_cannot_be_filled_is_refused_in_a_line(
     assert not out.exists()
 
 
+def test_a_category_that_training_did_not_hold_is_filled_as_a_gap_if_asked(
+    folder, table, tmp_path, error_line
+):
+    path, out = tmp_path / "odd.csv", tmp_path / "whole.csv"
+    path.write_text(table.read_text(encoding="utf-8").replace('"A, B"', "Z"), encoding="utf-8")
+    arguments = [str(folder), "--impute", str(path), "--out", str(out), "--num-samples", "2"]
+    assert cli.main(arguments) == 2
+    assert "'town' holds 'Z' in row" in (line := error_line())
+    assert line.endswith("give --unseen missing")
+    assert cli.main([*arguments, "--unseen", "missing"]) == 0
+    towns = {line[-1] for line in rows.read(out)[1]}
+    assert "Z" in towns  # what was observed is left
+    assert "" not in towns
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--where", "sex=x"], "one of f, m, got 'sex=x'"),
+        (["--where", "sex=x"], "one of f, m, got 'x'"),
         (["--where", "town=c"], "must be sex="),
         ([], "label"),
         (["--impute", "nowhere.csv"], "nowhere.csv"),
