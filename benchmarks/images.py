@@ -42,7 +42,7 @@ def main():
 def measured(images, run, how, count):
     """What one epoch of the MLP takes."""
     flags = ("--architecture", "mlp", "--batch-size", "100", "--epochs", "1", "--overwrite")
-    limit = "from keras_vae.datasets import memory; "
+    limit = "from keras_vae import memory; "
     limit += f"memory.holds = lambda shape, itemsize: itemsize <= {BYTES[how]}"
     c = cost("train", "--data", images, "--out", run, *flags, first=limit)
     array = f"{4 * count * SIZE**2 / 2**20:,.0f}"

@@ -2,8 +2,8 @@
 
     python -m benchmarks.large [--rows 5000000] [--beside 100000] [--keep FOLDER]
 
-It makes a `.csv` of 7 columns (numbers, a count, two categories, a date, gaps), trains on it for one
-epoch, evaluates, and does the same with as many rows as `--beside` says.
+It makes a `.csv` of 7 columns (numbers, a count, two categories, a date, gaps), trains on it for
+one epoch, evaluates, and does the same with as many rows as `--beside` says.
 """
 
 import argparse

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from keras_vae import datasets
-from keras_vae.datasets import memory
+from keras_vae import datasets, memory
 from keras_vae.datasets.dataset import from_arrays
 from tests.fuzzing import data as fuzzed
 from tests.refusals import refused

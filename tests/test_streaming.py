@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vae import VAE, cli, datasets
+from keras_vae import VAE, cli, datasets, memory
 from keras_vae.commands import callbacks, runs
-from keras_vae.datasets import memory
 from keras_vae.datasets.packed import Files, Pictures
 from keras_vae.models import plan, rows
 from keras_vae.models.packed import PackedRows, order
@@ -181,7 +180,7 @@ def test_the_command_comes_to_the_same_run(flags, folder, tmp_path, hold, capsys
 
 def test_a_killed_training_on_streamed_pictures_goes_on_to_the_same_bits(folder, tmp_path):
     """By real signals, each training in a process of its own: see `tests.fuzzing.stops`."""
-    limit = "from keras_vae.datasets import memory; memory.holds = lambda *_: False"
+    limit = "from keras_vae import memory; memory.holds = lambda *_: False"
     run = f"import runpy; {limit}; runpy.run_module('tests.fuzzing.stops', run_name='__main__')"
     command = [sys.executable, "-c", run, str(tmp_path / "stops"), "--count", "1"]
     command += ["--signals", "KILL", "TERM", "--settings", "--data", str(folder), *SMALL]

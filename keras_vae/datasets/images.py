@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_vae.datasets import memory
+from keras_vae import memory
 from keras_vae.datasets.dataset import from_arrays, from_packed, white_of
 from keras_vae.datasets.packed import THREADS, Files, Pictures, Seen, as_levels
 from keras_vae.datasets.pictures import read_picture

@@ -116,8 +116,8 @@ class Files:
         wider = np.can_cast(image.dtype, self.dtype) and image.shape[2] <= self.shape[2]
         if image.shape[:2] != self.shape[:2] or not wider:
             raise ValueError(
-                f"{path} has changed since it was first read: {image.shape} of {image.dtype} in place "
-                f"of {self.shape} of {self.dtype}"
+                f"{path} has changed since it was first read: {image.shape} of {image.dtype} in "
+                f"place of {self.shape} of {self.dtype}"
             )
         return as_levels(image, self.dtype)
 
