@@ -2,9 +2,9 @@
 
     python -m benchmarks.images [--count 200000] [--keep FOLDER]
 
-It makes grey PNGs of 28x28 pixels, and trains on them for one epoch by the command: held as an array
-of float32, held as bytes, and read from their files. The last two are what a folder gets that takes
-more than half of the memory as float32, and as bytes; here they are asked for.
+It makes grey PNGs of 28x28 pixels, and trains on them for one epoch by the command: held as an
+array of float32, held as bytes, and read from their files. The last two are what a folder gets
+that takes more than half of the memory as float32, and as bytes; here they are asked for.
 """
 
 import argparse

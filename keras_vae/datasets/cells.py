@@ -54,7 +54,7 @@ def _matrix(stored):
 
     if isinstance(stored, h5py.Group):
         for part in ("data", "indices", "indptr"):
-            check_fits(stored[part].shape, stored[part].dtype.itemsize)
+            check_fits(stored.file.filename, stored[part].shape, stored[part].dtype.itemsize)
         return rows_of(read_elem(stored), "X")
     rows = max(1, AT_ONCE // max(1, stored.shape[-1]))
     parts = [stored[start : start + rows] for start in range(0, stored.shape[0], rows)]

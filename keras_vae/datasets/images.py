@@ -15,6 +15,9 @@ from keras_vae.datasets.packed import THREADS, Files, Pictures, Seen, as_levels
 from keras_vae.datasets.pictures import read_picture
 from keras_vae.models.ahead import ahead
 
+AT_ONCE = 2**20
+"""Numbers of the images that a thread reads together, unless one has more."""
+
 _BITS = {"uint8", "uint16"}
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -42,11 +45,22 @@ def read_folder(folder):
     stack = _Stack(folder, paths)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, at what is refused or read all the same
-        for index, image in enumerate(ahead(read_picture, paths, 2 * THREADS, THREADS)):
+        for index, image in enumerate(_read(paths)):
             stack.put(index, image)
     found, name = stack.found(), folder.resolve().name
     make = from_packed if isinstance(found, Pictures) else from_arrays
     return replace(make(name, found, source=folder), sha256=stack.sha256(), notes=stack.notes())
+
+
+def _read(paths):
+    """The images, in order; threads read some ahead."""
+    yield (first := read_picture(paths[0]))
+    size = max(
+        1, min(64, AT_ONCE // first.size)
+    )  # a task for each would take as long as to read it
+    parts = [paths[start : start + size] for start in range(1, len(paths), size)]
+    for part in ahead(lambda part: [*map(read_picture, part)], parts, 2 * THREADS, THREADS):
+        yield from part
 
 
 def _find(folder):

@@ -104,11 +104,12 @@ class Files:
     def __call__(self, rows):
         x = np.empty((len(rows), *self.shape), self.dtype)
 
-        def put(place):
-            x[place] = self._read(self.paths[rows[place]])
+        def put(first):
+            for place in range(first, len(rows), THREADS):
+                x[place] = self._read(self.paths[rows[place]])
 
         with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(put, range(len(rows))))
+            list(pool.map(put, range(THREADS)))
         return x
 
     def _read(self, path):
