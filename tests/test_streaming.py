@@ -1,4 +1,4 @@
-"""Pictures that memory cannot hold: the same numbers, orders and weights as those that it can."""
+"""Data that memory cannot hold: the same numbers, orders and weights as those that it can."""
 
 import json
 import os
@@ -8,14 +8,17 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
-from keras_vae import VAE, cli, datasets, memory
+from benchmarks import large
+from keras_vae import VAE, cli, datasets, memory, tables
 from keras_vae.commands import callbacks, runs
 from keras_vae.datasets.packed import Files, Pictures
 from keras_vae.models import plan, rows
 from keras_vae.models.packed import PackedRows, order
+from tests.refusals import refused
 
 ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
@@ -231,3 +234,31 @@ def test_a_picture_that_goes_bad_amid_training_is_named(
     assert train(folder, tmp_path / "whole", epochs=4) == 0
     a, b = ((d / "history.csv").read_text() for d in (out, tmp_path / "whole"))
     assert a == b
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_larger_than_memory_is_refused_before_it_is_read(suffix, tmp_path, monkeypatch):
+    path = tmp_path / f"a{suffix}"
+    frame = pl.DataFrame({"a": [f"{v:.2f}" for v in RNG.normal(size=COUNT)], "b": ["x", "y"] * 30})
+    (frame.write_csv if suffix == ".csv" else frame.write_parquet)(path)
+    needed = 2 * COUNT * (16 + 8)  # as texts and as float32, of which a part is copied
+    monkeypatch.setattr(memory, "memory", lambda: needed)
+    assert tables.read(path).x.shape == (COUNT, 2)
+    monkeypatch.setattr(memory, "memory", lambda: needed - 1)
+    with refused(path.name, f"shape ({COUNT}, 2)", "GB of memory, and there are"):
+        tables.read(path)
+
+
+def test_the_large_table_of_the_benchmark_is_what_it_says(tmp_path):
+    large.write(tmp_path / "a.csv", 2000)
+    found = {column.name: column.kind for column in tables.read(tmp_path / "a.csv").columns}
+    kinds = ["number", "number", "number", "count", "category", "category", "date"]
+    assert list(found.values()) == kinds
+    assert len(found) == large.COLUMNS
+
+
+def test_the_cost_of_a_command_is_measured(capfd):
+    cost = large.cost("--version", first="x = bytearray(200 * 2**20)")
+    assert 200 < cost.peak < 2000
+    assert cost.cpu > 0
+    assert np.isnan(cost.epoch)

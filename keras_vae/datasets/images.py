@@ -172,7 +172,7 @@ class _Stack:
     def _check(self, index, image):
         first, path = self.paths[0], self.paths[index]
         if image.dtype.kind == "f" and not np.isfinite(image).all():
-            raise ValueError(f"{path} must hold finite numbers, got NaN or infinite values")
+            raise ValueError(f"{path} must hold finite float32 numbers, got NaN or infinite values")
         if image.shape[:2] != self.size:
             raise ValueError(
                 f"images must be of one size, got {_text(self.size)} ({first}) and "
