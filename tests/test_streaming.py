@@ -169,16 +169,14 @@ def test_the_command_comes_to_the_same_run(flags, folder, tmp_path, hold, capsys
         assert train(folder, out, *flags) == 0
         assert ("batch by batch" in capsys.readouterr().out) == (how != "array")
         assert cli.main(["evaluate", str(out), "--num-samples", "3"]) == 0
-        record, report = (
-            json.loads((out / f"{n}.json").read_text()) for n in ("run", "evaluation")
-        )
-        report = {k: v for k, v in report.items() if isinstance(v, float)}
-        found[how] = record["data"], record["settings"], report
+        record, metrics = (json.loads((out / f"{n}.json").read_text()) for n in ("run", "metrics"))
+        test = {name: metrics["test"][name] for name in ("elbo", "kl_loss", "reconstruction_loss")}
+        found[how] = record["data"], record["settings"], test
         assert (out / "reconstructions.png").exists()
-    (data, settings, report), *others = found.values()
+    (data, settings, test), *others = found.values()
     for other in others:
         assert other[:2] == (data, settings)
-        assert other[2] == pytest.approx(report, rel=1e-4)
+        assert other[2] == pytest.approx(test, rel=1e-4)
 
 
 def test_a_killed_training_on_streamed_pictures_goes_on_to_the_same_bits(folder, tmp_path):
