@@ -119,7 +119,7 @@ def order(count, seed, epoch):
     Example:
 
     >>> order(5, 0, 0).tolist(), order(5, 0, 1).tolist(), order(5, None, 1).tolist()
-    ([0, 2, 1, 3, 4], [3, 0, 2, 4, 1], [0, 1, 2, 3, 4])
+    ([2, 4, 3, 0, 1], [1, 4, 3, 0, 2], [0, 1, 2, 3, 4])
     """
     rows = np.arange(count, dtype="int32")
     if seed is not None:

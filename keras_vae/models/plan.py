@@ -95,9 +95,9 @@ def plan(given, facts, limits):
     >>> from keras_vae.backend import LIMITS
     >>> limits = LIMITS._replace(steps=32, divides_epochs=False, xla_after=700)
     >>> plan({"x": np.zeros((3200, 8, 8, 1))}, Facts(draws=2), limits)
-    Plan(batch_size=32, steps=32, xla=False)
+    Plan(batch_size=32, steps=32, xla=False, brought=False)
     >>> plan({"x": np.zeros((3200, 8, 8, 1)), "epochs": 10}, Facts(draws=2), limits)
-    Plan(batch_size=32, steps=32, xla=True)
+    Plan(batch_size=32, steps=32, xla=True, brought=False)
     """
     if not can_be_taken(given, facts):
         return None
