@@ -48,6 +48,7 @@ def kind_of(x):
     """
     if hasattr(x, "tocsr"):
         return "binary" if (x.data == 1).all() else "counts" if whole(x.data) else "real"
+    x = getattr(x, "numbers", x)  # that stand in pictures
     rows = max(1, AT_ONCE // max(1, math.prod(x.shape[1:])))
     parts = [x[start : start + rows] for start in range(0, len(x), rows)]
     if all(((part == 0) | (part == 1)).all() for part in parts):

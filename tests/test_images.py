@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vae import cli, datasets
-from keras_vae.datasets import images, memory
+from keras_vae import cli, datasets, memory
+from keras_vae.datasets import images
 from keras_vae.datasets.dataset import from_arrays
 from tests.refusals import refused
 

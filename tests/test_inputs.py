@@ -10,7 +10,7 @@ from scipy import sparse
 from keras_vae import VAE, anomaly
 from keras_vae.distributions import likelihoods
 from keras_vae.evaluation import latent_use, report
-from keras_vae.models.sparse import SparseRows
+from keras_vae.models.packed import PackedRows
 from tests.tensors import array
 
 ONE = {"list": lambda x: [x], "tuple": lambda x: (x,), "dictionary": lambda x: {"x": x}}
@@ -103,7 +103,7 @@ def test_sparse_rows_keep_their_labels(counts):
 
 def test_shuffled_sparse_rows_are_all_there_in_another_order(counts):
     y = np.arange(len(counts))
-    rows = SparseRows(sparse.csr_array(counts), y, batch_size=16, shuffle=True)
+    rows = PackedRows(sparse.csr_array(counts), y, batch_size=16, shuffle=True)
     seen = []
     for _ in range(2):
         x, labels = (np.concatenate(column) for column in zip(*rows, strict=True))
@@ -113,7 +113,7 @@ def test_shuffled_sparse_rows_are_all_there_in_another_order(counts):
     assert [sorted(labels) for labels in seen] == [list(y)] * 2
     assert len({tuple(labels) for labels in [y, *seen]}) == 3
     with pytest.raises(ValueError, match="as many rows, got 70 of x and 69"):
-        SparseRows(sparse.csr_array(counts), y[1:])
+        PackedRows(sparse.csr_array(counts), y[1:])
 
 
 class Positive(likelihoods.Normal):
@@ -157,7 +157,7 @@ def test_sparse_rows_are_encoded_scored_and_judged_as_dense_ones(counts):
 def test_the_order_of_sparse_rows_is_a_function_of_the_epoch(counts):
     def orders(first, last):
         keras.utils.set_random_seed(3)
-        rows = SparseRows(sparse.csr_array(counts), batch_size=16, shuffle=True, epoch=first)
+        rows = PackedRows(sparse.csr_array(counts), batch_size=16, shuffle=True, epoch=first)
         for epoch in range(first, last):
             yield epoch, rows.order.tolist()
             rows.on_epoch_end()

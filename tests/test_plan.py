@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy import sparse
 
 from keras_vae import VAE, backend
 from keras_vae.models.plan import MAX_BLOCK, MAX_BYTES, MAX_NOISE, Facts, plan
@@ -49,11 +50,20 @@ def test_many_steps_are_one_call_where_no_callback_looks_at_batches(tmp_path):
         {"y": X, "class_weight": {0: 1.0}},
         {"steps_per_epoch": 5},
         {"shuffle": "batch"},
-        {"x": np.broadcast_to(X[:1], (MAX_BYTES // 256 + 1, 8, 8, 1))},
     ],
 )
 def test_other_data_and_arguments_are_left_to_keras(given):
     assert plan({"x": X, **given}, FACTS, LIMITS) is None
+
+
+def test_what_is_too_large_or_packed_is_brought_batch_by_batch():
+    def brought(x):
+        return plan({"x": x}, FACTS, LIMITS).brought
+
+    count = MAX_BYTES // 256
+    assert not brought(np.broadcast_to(X[:1], (count, 8, 8, 1)))
+    assert brought(np.broadcast_to(X[:1], (count + 1, 8, 8, 1)))
+    assert brought(sparse.csr_array(X.reshape(-1, 64)))
 
 
 @pytest.mark.parametrize("facts", [{"in_keras_loop": True}, {"replicas": 2}])

@@ -166,7 +166,7 @@ each_batch = None
 """Data that come in batches are left to the function that Keras makes."""
 
 
-def in_place(model, xla):
+def in_place(model, xla, form=Checked):
     """Makes `(rows, state, iterator) → logs, state`, which takes the steps of one call as one.
 
     What the steps compute on has the same shapes for any number of examples, so that XLA compiles
@@ -175,11 +175,12 @@ def in_place(model, xla):
     Args:
         model: the one to train.
         xla: JAX compiles in any case.
+        form: what a batch is to a step.
     """
 
     @partial(jax.jit, donate_argnums=0)
     def one_step(state, batch):
-        return model.train_step(state, Checked(batch))
+        return model.train_step(state, form(batch))
 
     @partial(jax.jit, donate_argnums=0)
     def all_steps(state, batches, count):
@@ -193,8 +194,8 @@ def in_place(model, xla):
     take = jax.jit(lambda x, rows: jnp.take(x, rows, axis=0))
 
     def gathered(rows, batch):
-        chosen, *others = batch
-        return take(rows.x, chosen), *others
+        brought, *others = batch
+        return rows.taken(take, brought), *others
 
     def function(rows, state, iterator):
         batches, count, smaller = next_batches(iterator, rows.steps, rows.batch_size)

@@ -47,10 +47,16 @@ def sized(x, shape):
 
 @contextmanager
 def size_errors(shape):
-    """Turns the error of `sized` into a `ValueError` that says which shape x must have."""
+    """Makes a `ValueError` of one that TensorFlow wrapped, and of the error of `sized`.
+
+    The first is of data in Python that TensorFlow reads; the other says which shape x must have.
+    """
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
+        wrapped = re.search(r"^ValueError: (.+)\nTraceback", error.message, re.M)
+        if wrapped is not None:
+            raise ValueError(wrapped[1]) from error
         found = re.search(r"Shape of tensor .*\[(.*)\] is not compatible with", error.message)
         if found is None:
             raise
@@ -176,7 +182,7 @@ each_batch = None
 """Data that come in batches are left to the function that Keras makes."""
 
 
-def in_place(model, xla):
+def in_place(model, xla, form=Checked):
     """Makes `(rows, iterator) → logs`, which takes as many steps as one call is to take.
 
     All that is random is drawn before the steps, because XLA's own numbers cost more than the rest
@@ -186,10 +192,11 @@ def in_place(model, xla):
     Args:
         model: the one to train.
         xla: whether XLA compiles the steps.
+        form: what a batch is to a step.
     """
 
     def step_of(batches, i):
-        return Checked(c if c is None else c[i] for c in batches)
+        return form(c if c is None else c[i] for c in batches)
 
     @tf.function(autograph=False, jit_compile=xla)
     def all_steps(batches, epsilon, count):
@@ -221,17 +228,17 @@ def in_place(model, xla):
 
     @tf.function(autograph=False, jit_compile=model.jit_compile)
     def one_step(batch):
-        return model.train_step(Checked(batch))
+        return model.train_step(form(batch))
 
     def gathered(rows, batch):
-        chosen, *others = batch
-        return tf.gather(rows.x, chosen), *others
+        brought, *others = batch
+        return rows.taken(tf.gather, brought), *others
 
     def function(rows, iterator):
         batches, count, smaller = next_batches(iterator, rows.steps, rows.batch_size)
         if count:
             several = tf.constant(count)
-            epsilon, of_steps = noise(*batches[0].shape, several), gathered(rows, batches)
+            epsilon, of_steps = noise(*batches[0].shape[:2], several), gathered(rows, batches)
             if model.augment is not None:
                 of_steps = augmented(of_steps, several)
             logs = all_steps(of_steps, epsilon, several)

@@ -144,18 +144,22 @@ def each_batch(model):
     return function
 
 
-def in_place(model, xla):
+def in_place(model, xla, form=Checked):
     """Makes `(rows, batches) → logs`, as `each_batch` does, for rows of data that stay in place.
 
     Args:
         model: the one to train.
         xla: there is none on PyTorch.
+        form: what a batch is to a step.
     """
     function = each_batch(model)
 
     def gathered(rows, batch):
-        chosen, *others = batch
-        return Checked((rows.x.index_select(0, torch.as_tensor(chosen)), *others))
+        brought, *others = batch
+        return form((rows.taken(take, brought), *others))
+
+    def take(x, rows):
+        return x.index_select(0, torch.as_tensor(rows))
 
     return lambda rows, batches: function(gathered(rows, batch) for batch in batches)
 

@@ -18,6 +18,7 @@ from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
 from keras_vae.lookup import named, settings_of
 from keras_vae.models import VAE
+from keras_vae.models.packed import is_packed
 from keras_vae.models.parts import checked_seed
 from keras_vae.objectives import OBJECTIVES
 
@@ -218,6 +219,8 @@ def standardizing(x):
     """A layer that gives each column of `x` mean 0 and variance 1; constant ones stay as wide."""
     if hasattr(x, "tocsr"):
         mean, variance = datasets.sparse.standardizing(x)
+    elif is_packed(x):
+        mean, variance = datasets.packed.standardizing(x)
     else:
         axes = tuple(range(x.ndim - 1))
         mean, variance = (f(x, axis=axes, dtype="float64") for f in (np.mean, np.var))

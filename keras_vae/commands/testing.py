@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_vae import datasets, evaluation
 from keras_vae.distributions import Bernoulli
+from keras_vae.models.packed import is_packed
 
 SEED = 0  # of the binary test set: one for all, so that numbers can be compared
 
@@ -123,12 +124,12 @@ def needs_binary(vae, x):
     likelihood = evaluation.likelihood_of(vae)
     if not isinstance(likelihood, Bernoulli) or hasattr(x, "tocsr"):
         return False
-    return not ops.all(likelihood.in_support(x))
+    return not ops.all(likelihood.in_support(getattr(x, "numbers", x)))
 
 
 def test_metrics(vae, test, seed):
     """The test ELBO with its error bar, and its two terms: nats per example, one draw of z each."""
-    in_parts = hasattr(test.x, "tocsr") and not hasattr(vae, "likelihood")
+    in_parts = is_packed(test.x) and not hasattr(vae, "likelihood")
     score = partial(evaluation.score_in_parts, vae) if in_parts else vae.score
     score = score(test.x, num_samples=1, seed=seed, label=test.label)
     elbo = evaluation.estimate(score["elbo"])

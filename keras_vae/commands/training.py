@@ -160,6 +160,8 @@ def saved(keeper, run):
     except Exception as error:
         if keeper.is_of_no_use(error):
             run.checkpoints.tidy(0)
+        else:
+            keeper.try_to_save()
         raise
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_vae.datasets import sparse
 from keras_vae.datasets.dataset import from_arrays
-from keras_vae.datasets.memory import TooLargeError, check_fits
+from keras_vae.memory import TooLargeError, check_fits
 
 _PARTS = ("x_train", "x_test", "y_train", "y_test")
 _HEADER = 10_000  # bytes, as for NumPy

@@ -5,6 +5,8 @@ import math
 import keras
 import numpy as np
 
+from keras_vae.models.packed import is_packed
+
 _ORDER = 0  # the stream that shuffles; stream 1 + i draws the pixels of batch i
 
 
@@ -12,11 +14,11 @@ def binarize(x, seed=0):
     """x_binary ~ Bernoulli(x), drawn once: the static binarization.
 
     Args:
-        x: grey values in [0, 1], any shape.
+        x: grey values in [0, 1], any shape; or `packed.Pictures` of such.
         seed: an integer. The same seed draws the same images.
 
     Returns:
-        float32 array of zeros and ones, shaped as `x`.
+        float32 array of zeros and ones, shaped as `x`; of pictures as `Drawn`.
 
     Raises:
         ValueError: a value lies outside [0, 1] or is NaN.
@@ -26,7 +28,46 @@ def binarize(x, seed=0):
     >>> binarize([[0.0, 1.0, 1.0, 0.0]], seed=0)
     array([[0., 1., 1., 0.]], dtype=float32)
     """
+    if is_packed(x):
+        return Drawn(x, seed)
     return _draw(_checked(x), np.random.default_rng(seed % 2**64))
+
+
+class Drawn:
+    """What `binarize` makes of packed rows, to the bit: each is drawn when it is used.
+
+    Args:
+        x: packed rows of grey values in [0, 1], such as `packed.Pictures`.
+        seed: of the draws.
+        places: which numbers of the seed each of them takes, (N,).
+    """
+
+    dtype, numbers = np.dtype("float32"), np.float32([0, 1])
+
+    def __init__(self, x, seed, places=None):
+        if places is None:
+            _checked(getattr(x, "numbers", x))
+        self.x, self.seed, self.shape = x, seed, x.shape
+        self.places = np.arange(x.shape[0]) if places is None else places
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        return Drawn(self.x[rows], self.seed, self.places[rows])
+
+    def toarray(self):
+        """Zeros and ones, float32."""
+        x = self.x.toarray()
+        for example, place in zip(x, self.places, strict=True):
+            example[...] = self._u(int(place), example.size).reshape(example.shape) < example
+        return x
+
+    def _u(self, place, size):
+        """`size` of the numbers that NumPy draws for this seed: a word of 64 bits makes two."""
+        rng, odd = np.random.default_rng(self.seed % 2**64), place * size % 2
+        rng.bit_generator.advance(place * size // 2)
+        return rng.random(odd + size, dtype=np.float32)[odd:]
 
 
 class DynamicBinarization(keras.utils.PyDataset):
@@ -114,6 +155,8 @@ def grey_levels(x):
     >>> grey_levels(np.array([[0.0, 0.2, 1.0]])).tolist()
     [[0, 51, 255]]
     """
+    if hasattr(x, "grey_levels"):
+        return x.grey_levels()
     levels = np.rint(np.asarray(x) * 255)
     whole = np.array_equal((levels / 255).astype(np.float32), np.asarray(x, np.float32))
     return levels.astype(np.uint8) if whole else x

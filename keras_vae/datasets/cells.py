@@ -8,9 +8,9 @@ import polars as pl
 
 from keras_vae import conditions, tables
 from keras_vae.datasets.arrays import check_readable, reason_of
-from keras_vae.datasets.memory import check_fits
 from keras_vae.datasets.sparse import from_sparse, rows_of
 from keras_vae.defaults import whole
+from keras_vae.memory import check_fits
 
 AT_ONCE = 2**22
 """How many numbers of a dense matrix are read together."""

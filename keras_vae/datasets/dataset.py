@@ -17,13 +17,15 @@ class Dataset:
     Args:
         name: what was loaded.
         x_train, x_test: float32 images (N, H, W, C), vectors (N, D), or arrays of more axes; or
-            sparse rows of vectors, a `scipy.sparse.csr_array`.
+            sparse rows of vectors, a `scipy.sparse.csr_array`; or `packed.Pictures`, which are
+            made float32 batch by batch.
         y_train, y_test: integer labels (N,), or None; of `covariates` float32 (N, C), or of one
             category (N,).
         columns: of a table, what each of its columns is: `Column`s; else None.
         classes: the names of the labels, in their order, or None if they have none.
         notes: lines for who reads it, about what was left out.
         covariates: what y holds, where columns were named as its label: `Column`s.
+        sha256: of what was read, where whoever read it knows it.
 
     Example:
 
@@ -41,6 +43,7 @@ class Dataset:
     classes: tuple | None = None
     notes: tuple = ()
     covariates: tuple = ()
+    sha256: str | None = None
 
     @property
     def input_shape(self):
@@ -95,6 +98,11 @@ def from_table(name, table, source):
     return Dataset(name, *parts, columns=table.columns, notes=table.notes, covariates=labels)
 
 
+def from_packed(name, x, y=None, classes=None, source=None, **about):
+    """The `Dataset` of packed rows: a fifth of them becomes the test part."""
+    return Dataset(name, *split(x, y, source or name), classes=classes, **about)
+
+
 def _check_parts(x, source):
     for part, array in x.items():
         _check_examples(array, f"{source}: {part}")
@@ -134,10 +142,8 @@ class _Ready:
     """
 
     def __init__(self, x, largest, where):
-        grey = x.ndim > 2 and x.dtype.kind in "iu" and largest > 1 and x.min() >= 0
-        white = 65535 if x.dtype.kind == "u" and x.dtype.itemsize == 2 else 255
         self.x, self.where = x, where
-        self.white = white if grey and largest <= white else None
+        self.white = white_of(x.dtype, x.min(), largest) if x.ndim > 2 else None
 
     def __getitem__(self, rows):
         rows = np.arange(len(self.x))[rows]
@@ -157,6 +163,19 @@ class _Ready:
             raise ValueError(
                 f"{self.where} must hold finite float32 numbers, got NaN or infinite values"
             )
+
+
+def white_of(dtype, least, largest):
+    """What images of such numbers are divided by; None: they are taken as they are.
+
+    Example:
+
+    >>> white_of(np.dtype("uint8"), 0, 200), white_of(np.dtype("uint8"), 0, 1)
+    (255, None)
+    """
+    white = 65535 if dtype.kind == "u" and dtype.itemsize == 2 else 255
+    grey = dtype.kind in "iu" and least >= 0 and 1 < largest <= white
+    return white if grey else None
 
 
 def _labels(y, x, where):

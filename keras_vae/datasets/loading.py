@@ -26,7 +26,8 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None, unseen=
     - a folder of images of one size, 4096x4096 at most: PNG, JPEG, BMP, GIF, WebP, TIFF, PGM, PPM,
       its subfolders included, in the order of their paths. 8 bits, 16-bit grey, 32-bit integers
       and floats give what an `.npy` of the same pixels gives; EXIF orientation is applied,
-      transparency is dropped. A file of several pages or frames is refused.
+      transparency is dropped. A file of several pages or frames is refused. A folder that would
+      take more than half of the memory as float32 becomes `Pictures`: see `images.read_folder`.
 
     Images come out as float32 (N, H, W, C), vectors as (N, D), arrays of more axes, as voxels or
     video, as they are. Three axes are grey images, (N, H, W). Integer pixels (0 to 255, or

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_vae.datasets.arrays import check_readable, read_npz, reason_of
 from keras_vae.datasets.dataset import from_arrays
-from keras_vae.datasets.memory import TooLargeError, check_fits
+from keras_vae.memory import TooLargeError, check_fits
 
 _IDX = {
     "x_train": "train-images-idx3-ubyte",

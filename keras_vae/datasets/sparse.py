@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.datasets.dataset import Dataset, split
+from keras_vae.datasets.dataset import from_packed
 
 SAVED = {"format", "shape", "data"}
 """What an `.npz` of `scipy.sparse.save_npz` holds, whatever its format."""
@@ -35,7 +35,7 @@ def from_sparse(name, x, y=None, classes=None, source=None, **about):
     source = source or name
     x = rows_of(x, source)
     _check(x, source)
-    return Dataset(name, *split(x, y, source), classes=classes, **about)
+    return from_packed(name, x, y, classes, source, **about)
 
 
 def rows_of(x, source):

@@ -1,11 +1,9 @@
 """One array that a user gives: what it may be, and whether it fits."""
 
-import math
-
 import keras
 import numpy as np
 
-from keras_vae.models.sparse import Slices
+from keras_vae.models.packed import Slices, is_packed, numbers_in
 
 
 def one_array(name, x):
@@ -23,18 +21,13 @@ def one_array(name, x):
 
 
 def is_array(x):
-    """Whether x is an array or sparse rows, all of which can be looked at; no data set is."""
+    """Whether x is an array or packed rows, all of which can be looked at; no data set is."""
     return hasattr(x, "shape") and hasattr(x, "dtype")
 
 
-def is_sparse(x):
-    """Whether x is a sparse matrix or array of SciPy, which need not be installed."""
-    return hasattr(x, "tocsr")
-
-
 def sliceable(x):
-    """`x`, of which every slice is an array: sparse rows as `Slices`, others as they are."""
-    return Slices(x) if is_sparse(x) else x
+    """`x`, of which every slice is an array: packed rows as `Slices`, others as they are."""
+    return Slices(x) if is_packed(x) else x
 
 
 def is_frame(x):
@@ -84,7 +77,7 @@ def check_shape(name, x, shape):
 
 def checked_array(name, x, shape):
     """`x` as numbers of shape `(B, *shape)`, or a `ValueError`: an array, or `Slices`."""
-    x = sliceable(x) if is_sparse(x) else as_array(name, x)
+    x = x if isinstance(x, Slices) else Slices(x) if is_packed(x) else as_array(name, x)
     check_numbers(name, x.dtype)
     check_shape(name, x, shape)
     return x
@@ -93,21 +86,26 @@ def checked_array(name, x, shape):
 def checked_finite(name, x, shape, missing=False):
     """As `checked_array`, and no value is infinite, or NaN if none may be `missing`."""
     x = checked_array(name, x, shape)
-    numbers = x.tocsr().data if is_sparse(x) else x
-    if not (np.isfinite(numbers) | (missing & np.isnan(numbers))).all():
+    for numbers in all_of(x):
+        if (np.isfinite(numbers) | (missing & np.isnan(numbers))).all():
+            continue
         raise ValueError(f"{name} holds values that are NaN or infinite: remove or replace them")
     return x
 
 
+def all_of(x):
+    """Arrays that hold all numbers of `x`, an array, packed rows or `Slices` of such."""
+    x = x.packed() if isinstance(x, Slices) else x
+    return numbers_in(x) if is_packed(x) else [x]
+
+
 def check_values(likelihood, x):
-    """Raises `ValueError` if an entry of `x`, an array or sparse rows, has no density."""
-    if not is_sparse(x):
+    """Raises `ValueError` if an entry of `x`, an array or packed rows, has no density."""
+    if isinstance(x, np.ndarray):
         likelihood.check(x)
         return
-    stored = x.tocsr().data
-    likelihood.check_entries(stored)
-    if math.prod(x.shape) > len(stored):  # the entries that are not stored are 0
-        likelihood.check_entries(np.zeros(1, stored.dtype))
+    for numbers in all_of(x):
+        likelihood.check_entries(numbers)
 
 
 def check_batch_size(batch_size):

@@ -20,11 +20,10 @@ from keras_vae.models.arrays import (
     checked_array,
     is_array,
     is_frame,
-    is_sparse,
     one_array,
 )
 from keras_vae.models.guards import check_any
-from keras_vae.models.sparse import SparseRows
+from keras_vae.models.packed import PackedRows, is_packed
 
 COLUMNS = ("x", "y", "sample_weight")
 
@@ -48,23 +47,40 @@ def prepare(model, given, augment=None):
     """
     given.update(_columns(model, given))
     split_validation(given)
-    order = given.get("batch_size"), given.get("shuffle", False), given.get("initial_epoch", 0)
-    _prepare_columns(model, given, *order, augment)
-    if isinstance(given["x"], SparseRows) and "shuffle" in given:
-        given["shuffle"] = False  # Keras would shuffle the batches too, by Python's seed
+    _prepare_columns(model, given, augment)
+    if "validation_data" not in given:  # of `fit` the loop decides who takes the steps
+        pack(given)
     _warn_of_pixels(model.likelihood, given["x"])
     validation = given.get("validation_data")
     if validation is not None:
         parts = dict(zip(COLUMNS, keras.utils.unpack_x_y_sample_weight(validation), strict=True))
         parts = _columns(model, parts)
-        batch_size = given.get("validation_batch_size") or given.get("batch_size")
         try:
-            _prepare_columns(model, parts, batch_size)
+            _prepare_columns(model, parts)
         except SupportError as error:
             if augment is None:
                 raise
             raise SupportError(f"validation_data are not augmented: {error}") from error
+        batch_size = given.get("validation_batch_size") or given.get("batch_size")
+        pack(parts, batch_size)
         given["validation_data"] = tuple(parts.values())
+
+
+def pack(given, batch_size=None):
+    """Makes of packed rows, with y and the weights, what Keras' own loops take.
+
+    Args:
+        given: the arguments by name, which were prepared. It is changed in place.
+        batch_size: None: that of the arguments.
+    """
+    if not is_packed(given["x"]):
+        return
+    columns = [given.pop(name) for name in COLUMNS[1:] if given.get(name) is not None]
+    size, epoch = batch_size or given.get("batch_size"), given.get("initial_epoch", 0)
+    shuffle = given.get("shuffle", False)
+    given["x"] = PackedRows(given["x"], *columns, batch_size=size, shuffle=shuffle, epoch=epoch)
+    if "shuffle" in given:
+        given["shuffle"] = False  # Keras would shuffle the batches too, by Python's seed
 
 
 def prepare_predict(model, given):
@@ -79,15 +95,17 @@ def prepare_predict(model, given):
         x = [rows, *labels]
     elif is_array(x):
         raise ValueError(f"x must be [x, label], with labels of {described(model.covariates)}")
-    if is_sparse(rows):
-        x = SparseRows(rows, *labels, batch_size=given.get("batch_size"), nested=True)
+    if is_packed(rows):
+        x = PackedRows(rows, *labels, batch_size=given.get("batch_size"), nested=True)
     given["x"] = x
 
 
 def one_form(name, x):
     """x out of a list, tuple or dictionary of one; a data frame as an array, sparse rows as CSR."""
     x = one_array(name, x)
-    return x.tocsr() if is_sparse(x) else as_array(name, x) if is_frame(x) else x
+    if is_packed(x):
+        return x.tocsr() if hasattr(x, "tocsr") else x
+    return as_array(name, x) if is_frame(x) else x
 
 
 def tensor(x, shape):
@@ -135,14 +153,14 @@ def _columns(model, given):
     return {"x": x, **plain}
 
 
-def _prepare_columns(model, given, batch_size, shuffle=False, epoch=0, augment=None):
+def _prepare_columns(model, given, augment=None):
     x, weight = given["x"], given.get("sample_weight")
     if is_array(x):
         rows = _checked_rows("x", x, model.input_shape)
         if augment is None:
             check_values(model.likelihood, rows)
         else:
-            some = rows[: augments.ROWS].toarray() if is_sparse(rows) else rows
+            some = rows[: augments.ROWS].toarray() if is_packed(rows) else rows
             augments.check(augment, model.likelihood, some)
         if model.covariates:
             (given["y"],) = model.labels.checked(given.get("y"), x.shape[0], "the label y")
@@ -154,9 +172,6 @@ def _prepare_columns(model, given, batch_size, shuffle=False, epoch=0, augment=N
         _check_length(name, given.get(name), x.shape[0])
     if weight is not None and given.get("y") is None:
         given["y"] = weight  # Keras drops the weights of examples that have no target
-    if is_sparse(x):
-        columns = [given.pop(name) for name in COLUMNS[1:] if given.get(name) is not None]
-        given["x"] = SparseRows(x, *columns, batch_size=batch_size, shuffle=shuffle, epoch=epoch)
 
 
 def _check_length(name, column, count):
@@ -168,7 +183,7 @@ def _check_length(name, column, count):
 
 
 def _checked_rows(name, x, shape):
-    if is_sparse(x):
+    if is_packed(x):
         check_numbers(name, x.dtype)
         check_shape(name, x, shape)
     else:

@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from keras_vae import backend
+from keras_vae.models.inputs import pack
 from keras_vae.models.onednn import needs_xla
 from keras_vae.models.plan import Facts, plan
-from keras_vae.models.rows import Rows
+from keras_vae.models.rows import BroughtRows, Rows
 
 
 class Loop:
@@ -60,8 +61,8 @@ class Loop:
         backend.build_optimizer(model)
         if self.rows:
             model.steps_per_execution = 1  # what validation makes next takes batches one by one
-            if self.xla not in self.for_rows:
-                self.for_rows[self.xla] = backend.in_place(model, self.xla)
+            if self._key not in self.for_rows:
+                self.for_rows[self._key] = backend.in_place(model, *self._key)
         elif self.for_batches is None:
             self.for_batches = self._for_batches()
         model.train_function = self.call
@@ -69,8 +70,13 @@ class Loop:
     def call(self, *arguments):
         """Takes the steps of one call; the arguments are those that the backend's Keras gives."""
         if self.rows:
-            return self.for_rows[self.xla](self.rows, *arguments)
+            return self.for_rows[self._key](self.rows, *arguments)
         return self.for_batches(*arguments)
+
+    @property
+    def _key(self):
+        """What decides which function takes the steps."""
+        return self.xla, self.rows.form
 
     def _for_batches(self):
         if backend.each_batch and not self.in_keras_loop:
@@ -82,10 +88,12 @@ class Loop:
         """The `Rows` for `fit` with these arguments, which it gets instead, and whether by XLA."""
         chosen = plan(given, self.facts(), backend.LIMITS)
         if chosen is None:
+            pack(given)
             return None, False
         y, weight = self.model.labels.of_array(given.get("y")), given.get("sample_weight")
-        rows = Rows(
-            as_tensor(given["x"]),
+        kind, x = (BroughtRows, given["x"]) if chosen.brought else (Rows, as_tensor(given["x"]))
+        rows = kind(
+            x,
             chosen.batch_size,
             *(a if a is None else ops.convert_to_numpy(a) for a in (y, weight)),
             shuffle=given.get("shuffle", True),

@@ -4,9 +4,12 @@ import math
 from typing import NamedTuple
 
 import keras
+import numpy as np
+
+from keras_vae.models.packed import is_packed
 
 MAX_BYTES = 2**31
-"""A larger x comes in batches, as Keras brings them."""
+"""A larger x stays where it is, and is brought batch by batch."""
 
 MAX_BLOCK = 2**25
 """How many numbers the batches of one call may hold: these are copied out of x before the steps."""
@@ -46,13 +49,15 @@ class Facts(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How the steps of a `fit` in place are taken."""
+    """How the steps of a `fit` are taken, many in one call."""
 
     batch_size: int
     steps: int
     """How many of them are one call."""
     xla: bool
     """Whether XLA compiles them."""
+    brought: bool = False
+    """Whether x is brought batch by batch."""
 
 
 def asks_for_keras_loop(settings):
@@ -69,8 +74,10 @@ def asks_for_keras_loop(settings):
 def plan(given, facts, limits):
     """Decides how the steps of a `fit` are taken; None leaves them to Keras' own loop.
 
-    Keras' own loop gets data that are no arrays or too large, several devices, `class_weight`,
-    `steps_per_epoch`, and all that `Facts.in_keras_loop` says. Everything else stays in place.
+    Keras' own loop gets data that are no arrays, several devices, `class_weight`,
+    `steps_per_epoch`, and all that `Facts.in_keras_loop` says. Everything else is moved once to
+    where the steps are computed, but for what is too large or packed, which is brought batch by
+    batch.
 
     XLA compiles the steps if that pays: it takes about a second. It pays for many steps, and for a
     model that was trained before, because who calls `fit` twice will call it again. A `fit` that
@@ -88,14 +95,14 @@ def plan(given, facts, limits):
     >>> from keras_vae.backend import LIMITS
     >>> limits = LIMITS._replace(steps=32, divides_epochs=False, xla_after=700)
     >>> plan({"x": np.zeros((3200, 8, 8, 1))}, Facts(draws=2), limits)
-    Plan(batch_size=32, steps=32, xla=False)
+    Plan(batch_size=32, steps=32, xla=False, brought=False)
     >>> plan({"x": np.zeros((3200, 8, 8, 1)), "epochs": 10}, Facts(draws=2), limits)
-    Plan(batch_size=32, steps=32, xla=True)
+    Plan(batch_size=32, steps=32, xla=True, brought=False)
     """
-    if not stays_in_place(given, facts):
+    if not can_be_taken(given, facts):
         return None
     batch_size = given.get("batch_size") or 32
-    batches = math.ceil(len(given["x"]) / batch_size)
+    batches = math.ceil(given["x"].shape[0] / batch_size)
     example = math.prod(given["x"].shape[1:])
     most = min(
         1 if watched(given.get("callbacks")) else limits.steps,
@@ -109,11 +116,16 @@ def plan(given, facts, limits):
     long = batches * given.get("epochs", 1) >= limits.xla_after
     pays = facts.fitted or before > 0 or long
     compiled = pays and facts.supports_xla and not facts.convolves_on_cpu
-    return Plan(batch_size, steps, facts.needs_xla or compiled)
+    return Plan(batch_size, steps, facts.needs_xla or compiled, not can_be_moved(given["x"]))
 
 
-def stays_in_place(given, facts):
-    """Returns whether x can stay where the steps are computed."""
+def can_be_moved(x):
+    """Returns whether x can be where the steps are computed."""
+    return not is_packed(x) and math.prod(x.shape) * 4 <= MAX_BYTES
+
+
+def can_be_taken(given, facts):
+    """Returns whether many steps on x can be one call."""
     x, *others = (given.get(name) for name in ("x", "y", "sample_weight"))
     return (
         not facts.in_keras_loop
@@ -122,7 +134,7 @@ def stays_in_place(given, facts):
         and keras.config.max_steps_per_epoch() is None
         and x is not None
         and all(a is None or (hasattr(a, "dtype") and hasattr(a, "shape")) for a in (x, *others))
-        and math.prod(x.shape) * 4 <= MAX_BYTES
+        and (can_be_moved(x) or is_packed(x) or isinstance(x, np.ndarray))
         and given.get("shuffle", True) in (True, False)
         and not any(given.get(n) for n in ("class_weight", "steps_per_epoch", "validation_split"))
     )

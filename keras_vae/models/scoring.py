@@ -2,14 +2,13 @@
 
 import itertools
 import math
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 
 from keras_vae import backend, noise
 from keras_vae.models import fused_noise
+from keras_vae.models.ahead import ahead
 from keras_vae.models.arrays import check_batch_size, check_values, checked_array
 from keras_vae.objectives import Densities
 
@@ -25,7 +24,7 @@ class Scoring:
         in any order, if its index is given.
 
         Args:
-            x: `(B, *input_shape)`; sparse rows are made dense batch by batch.
+            x: `(B, *input_shape)`; packed rows are made an array batch by batch.
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
             index: of each example, `(B,)`, whole numbers from 0 to 2**44 − 1; None: 0, 1, 2, …, for
@@ -150,25 +149,6 @@ def largest_layer(model):
     outputs = [getattr(layer, "output", []) for layer in model._flatten_layers()]
     shapes = [output.shape[1:] for output in keras.tree.flatten(outputs)]
     return max(math.prod(size or 1 for size in shape) for shape in shapes)
-
-
-def ahead(function, items):
-    """`function` of each item, in order; a thread computes two ahead of the one in use.
-
-    Example:
-
-    >>> list(ahead(abs, [-1, 2, -3]))
-    [1, 2, 3]
-    """
-    items, thread = iter(items), ThreadPoolExecutor(1)
-    try:
-        waiting = deque(thread.submit(function, item) for item in itertools.islice(items, 2))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(thread.submit(function, item) for item in itertools.islice(items, 1))
-            yield result
-    finally:
-        thread.shutdown(cancel_futures=True)
 
 
 def one_behind(items):

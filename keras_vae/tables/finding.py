@@ -104,17 +104,18 @@ def _of_text(values):
     numeric = texts.str.contains(NUMBER) & (not texts.str.contains(CODE).any())
     if numeric.all():
         return _number(texts.cast(pl.Float64), texts, _decimals_written(texts)), []
-    parsed = {f: texts.str.to_datetime(f, strict=False, time_unit="us") for f in FORMATS}
+    different = texts.unique()  # what stands often is read once
+    parsed = {f: different.str.to_datetime(f, strict=False, time_unit="us") for f in FORMATS}
     dates = {f: (times.dt.year() > 999).fill_null(False) for f, times in parsed.items()}
     exact = [f for f, good in dates.items() if good.all()]
     if exact:
         others = f", though {' or '.join(exact[1:])} would fit too" if exact[1:] else ""
         note = [f"read as a date: {values.name}, by {exact[0]}{others}"]
         return _date(parsed[exact[0]], exact[0]), note
-    if values.n_unique() > FEW * ENOUGH:
+    if len(different) > FEW * ENOUGH:
         best = max(dates.values(), key=lambda good: good.sum())
         _refuse_odd(texts, numeric, "numbers")
-        _refuse_odd(texts, best, "dates")
+        _refuse_odd(texts, texts.is_in(different.filter(best).implode()), "dates")
     return _category(texts), []
 
 

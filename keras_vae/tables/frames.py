@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from keras_vae.memory import check_fits
 from keras_vae.tables import rows
 from keras_vae.tables.rows import EMPTY
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
+
+OF_A_VALUE = 16
+"""Bytes that polars holds a text by, if it is short."""
 
 
 def read(source):
@@ -21,7 +25,7 @@ def read(source):
 
     Raises:
         ValueError: in one line that names the file: nothing there, no table, no row, a name that
-            stands twice, rows of unequal length.
+            stands twice, rows of unequal length, or more of them than memory holds.
 
     Example:
 
@@ -44,11 +48,16 @@ def _of_file(path):
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"a table must be one of {', '.join(SUFFIXES)}, got {path}")
     try:
-        if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path)
-        return _of_text(path)
+        return _of_parquet(path) if path.suffix.lower() == ".parquet" else _of_text(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({_reason(error)})") from error
+
+
+def _of_parquet(path):
+    lines = pl.scan_parquet(path)
+    count = lines.select(pl.len()).collect().item()
+    check_fits(path, (count, len(lines.collect_schema())), OF_A_VALUE)
+    return lines.collect()
 
 
 def _of_text(path):
@@ -65,15 +74,17 @@ def _of_text(path):
     twice = next((name for name in head if head.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"{path}: each column must have a name of its own, got {twice!r} twice")
+    check_fits(path, (count, len(head)), OF_A_VALUE)
     # Without the first line, because polars would rename columns in silence.
-    frame = pl.read_csv(
+    lines = pl.scan_csv(
         path, has_header=False, skip_rows=1, separator=separator, infer_schema=False
     )
-    frame = frame.rename(dict(zip(frame.columns, head, strict=True)))
-    if frame.height == count:  # with the blank lines, which polars keeps inside a table
-        frame = frame.filter(~pl.int_range(pl.len()).is_in(blank))
     texts = pl.all().str.strip_chars()
-    frame = frame.select(pl.when(~texts.is_in(list(EMPTY))).then(texts).name.keep())
+    # In one go, so that the texts are not held twice, as they stand and stripped.
+    frame = lines.select(pl.when(~texts.is_in(list(EMPTY))).then(texts).name.keep()).collect()
+    frame = frame.rename(dict(zip(frame.columns, head, strict=True)))
+    if blank and frame.height == count:  # with the blank lines, which polars keeps inside a table
+        frame = frame.filter(~pl.int_range(pl.len()).is_in(blank))
     return frame.with_columns(pl.all().map_batches(_pointed)) if separator == ";" else frame
 
 

@@ -34,6 +34,11 @@ def check_fits(where, shape, itemsize=1, beside=0):
     return needed
 
 
+def holds(shape, itemsize):
+    """Whether an array takes no more than half of the memory: the rest is for what is computed."""
+    return math.prod(map(int, shape)) * itemsize <= memory() / 2
+
+
 def memory():
     """Bytes of memory: all of the machine's, or the limit of this container."""
     try:
