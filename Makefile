@@ -108,7 +108,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch $(CONFORMANCE)/node/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS); done
 
