@@ -6,7 +6,8 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from export.canonical import OPSET, graphs
+from export.canonical import OPSET
+from export.grouping import graphs
 from export.converters import refusals
 
 

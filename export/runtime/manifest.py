@@ -86,13 +86,15 @@ def about(path, data):
 def file_name(manifest, stem, precision):
     """Returns the name of a file of the bundle, such as `sampler.onnx`, in a precision.
 
+    Bundles of version 0.1.0 have a point in the place of the underscore.
+
     Raises:
         ValueError: the bundle holds no files of that precision.
 
     Example:
 
     >>> file_name({"precisions": {"int8": {}}}, "sampler", "int8")
-    'sampler.int8.onnx'
+    'sampler_int8.onnx'
     """
     held = ["float32", *manifest.get("precisions", {})]
     if precision not in held:
@@ -100,7 +102,10 @@ def file_name(manifest, stem, precision):
             f"the bundle holds files of precision {', '.join(held)}, not {precision!r}: export it "
             f"with --precision {precision}"
         )
-    return f"{stem}.onnx" if precision == "float32" else f"{stem}.{precision}.onnx"
+    if precision == "float32":
+        return f"{stem}.onnx"
+    earlier = f"{stem}.{precision}.onnx"
+    return earlier if earlier in manifest.get("files", {}) else f"{stem}_{precision}.onnx"
 
 
 def anomaly(manifest, path, precision):
