@@ -80,7 +80,7 @@ def test_changed_weight_is_refused_naming_file_batch_and_difference(
 
 
 def test_tolerance_decides(vae, folder):
-    damage(folder / "decoder.onnx", nudge("ConvTranspose_2.B"))
+    damage(folder / "decoder.onnx", nudge("decoder/ConvTranspose_2.B"))
     with pytest.raises(validate.ValidationError, match=r"decoder\.onnx.*tolerance 0\.0005"):
         validate.check(vae, folder, tolerance=5e-4)
     with pytest.raises(validate.ValidationError, match=r"sampler\.onnx"):  # no more the same graph
