@@ -7,8 +7,8 @@ import tensorflow as tf
 import tf2onnx
 
 from export.canonical import OPSET
-from export.grouping import graphs
 from export.converters import refusals
+from export.grouping import graphs
 
 
 def convert(function, layers=(), **inputs):
