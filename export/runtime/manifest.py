@@ -99,6 +99,9 @@ def file_name(manifest: Manifest, stem: str, precision: str) -> str:
 
     >>> file_name({"precisions": {"int8": {}}}, "sampler", "int8")
     'sampler_int8.onnx'
+    >>> earlier = {"precisions": {"int8": {}}, "files": {"sampler.int8.onnx": {}}}
+    >>> file_name(earlier, "sampler", "int8")
+    'sampler.int8.onnx'
     """
     held = ["float32", *manifest.get("precisions", {})]
     if precision not in held:

@@ -7,11 +7,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
-from .sessions import Session
-
 
 def draw(
-    session: Session, seed: int, first: int, count: int, temperature: float, **label: ArrayLike
+    session: Any, seed: int, first: int, count: int, temperature: float, **label: ArrayLike
 ) -> list[NDArray[np.float32]]:
     """Returns z (count, latent_dim), and x_hat or x (count, *input_shape), as the session has it.
 
@@ -25,14 +23,14 @@ def draw(
 
 
 def _run(session, seed, first, count, temperature, **label):
-    feeds = {"seed": seed, "first": first, "count": count, **label}
-    feeds: dict[str, Any] = {name: np.array(v, np.int64) for name, v in feeds.items()}
+    whole = {"seed": seed, "first": first, "count": count, **label}
+    feeds: dict[str, Any] = {name: np.array(value, np.int64) for name, value in whole.items()}
     with np.errstate(over="ignore"):  # `draw` looks at what comes of it
         feeds["temperature"] = np.array(temperature, np.float32)
     return session.run(list(session.shapes), feeds)
 
 
-def check_known_answer(session: Session, known: dict[str, Any], path: Path) -> None:
+def check_known_answer(session: Any, known: dict[str, Any], path: Path) -> None:
     """Draws the known z again, and refuses a runtime that draws another z.
 
     Args:
