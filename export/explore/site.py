@@ -1,10 +1,9 @@
 """The files of the explorer: those of the page, of a bundle, and of onnxruntime-web."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
-from export.runtime import manifest
+from export.runtime import manifest, sessions
 from keras_vae.folders import atomic_folder, output_folder
 
 PAGE = Path(__file__).with_name("page")
@@ -32,7 +31,7 @@ def files(bundle, runtime=None):
     found["bundle/manifest.json"] = bundle / "manifest.json"
     for name in held:
         if name in entries:
-            _check(bundle / name, entries[name])
+            sessions.read(bundle / name, entries[name])
             found[f"bundle/{name}"] = bundle / name
     folder = runtime_folder(bundle, runtime)
     return found | {f"runtime/{name}": folder / name for name in RUNTIME}
@@ -89,13 +88,3 @@ def write(found, out):
         for place, file in found.items():
             (folder / place).parent.mkdir(exist_ok=True)
             shutil.copyfile(file, folder / place)
-
-
-def _check(path, entry):
-    """Refuses a file that is not the one of the manifest."""
-    data = manifest.read_bytes(path, entry["bytes"])
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise ValueError(
-            f"{path} is not the file that the manifest describes: it was cut short or changed; "
-            "copy or export it again"
-        )

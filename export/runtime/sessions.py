@@ -82,15 +82,8 @@ def load(
     Raises:
         ValueError: the file is missing, damaged, foreign, or of another model.
     """
-    size = entry.get("bytes", 0)
-    data = manifest.read_bytes(path, size)
-    if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
-        raise ValueError(
-            f"{path} is not the file that the manifest describes, of {size} bytes: it was cut "
-            "short or changed; copy or export it again"
-        )
+    data = read(path, entry)
     try:
-        graphs.check(data)
         options, fall_back = _options(providers), not on_cpu(providers)  # which it prints
         opened = onnxruntime.InferenceSession(data, options, providers, enable_fallback=fall_back)
         about = opened.get_modelmeta().custom_metadata_map.get(manifest.METADATA)
@@ -100,6 +93,30 @@ def load(
         raise ValueError(f"{path} was not written by keras-vae: export the model again")
     manifest.about(path, about)
     return Session(path, opened, shapes)
+
+
+def read(path: Path, entry: dict[str, Any]) -> bytes:
+    """Returns the bytes of an ONNX file, which hold nothing that the export never writes.
+
+    Args:
+        path: the file.
+        entry: what the manifest says of it: `sha256`, `bytes`.
+
+    Raises:
+        ValueError: the file is missing, damaged or foreign.
+    """
+    size = entry.get("bytes", 0)
+    data = manifest.read_bytes(path, size)
+    if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+        raise ValueError(
+            f"{path} is not the file that the manifest describes, of {size} bytes: it was cut "
+            "short or changed; copy or export it again"
+        )
+    try:
+        graphs.check(data)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be loaded: {_line(error)}") from error
+    return data
 
 
 def on_cpu(providers: Sequence[Provider]) -> bool:

@@ -1,4 +1,5 @@
 // Map: x_hat over two dimensions of z; the others are those of the current z.
+import { MOST } from "./sliders.js";
 import { latest } from "./state.js";
 import { tiles } from "./tiles.js";
 
@@ -9,7 +10,7 @@ export function map({ bundle, state, view, isTable, fail }, { order, reach }) {
   if (order.length < 2 || isTable) return;
   section.hidden = false;
   const [across, up] = ["#across", "#up"].map((id) => document.querySelector(id));
-  for (const select of [across, up]) for (const j of order) select.add(new Option(`z[${j}]`, j));
+  for (const select of [across, up]) for (const j of order.slice(0, MOST)) select.add(new Option(`z[${j}]`, j));
   up.selectedIndex = 1;
   let drawn = "";
 

@@ -2,14 +2,14 @@
 import { entries, preprocessing, written } from "./unit.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const BARS = 256; // at most
+const BARS = { large: 256, small: 64 }; // at most
 
 /** A function of x, and of whether there is little room, to an element. */
 export function viewer(manifest) {
   const columns = entries(manifest), { seen } = preprocessing(manifest);
   if (columns) return (x, small) => (small ? line(columns, x) : table(columns, x));
   if (isPicture(manifest)) return (x) => picture(manifest.input_shape, seen(x));
-  return (x) => bars(x);
+  return (x, small) => bars(x, small ? BARS.small : BARS.large);
 }
 
 export const isPicture = (manifest) => manifest.input_shape.length === 3 && !manifest.columns;
@@ -28,8 +28,8 @@ function picture([height, width, channels], x) {
   return canvas;
 }
 
-function bars(x) {
-  const shown = x.slice(0, BARS), low = Math.min(0, ...shown), high = Math.max(0, ...shown);
+function bars(x, most) {
+  const shown = x.slice(0, most), low = Math.min(0, ...shown), high = Math.max(0, ...shown);
   const svg = document.createElementNS(SVG, "svg"), height = high - low || 1;
   svg.setAttribute("viewBox", `0 ${-high} ${shown.length} ${height}`);
   svg.setAttribute("preserveAspectRatio", "none");
@@ -40,7 +40,7 @@ function bars(x) {
     svg.append(bar);
   });
   const title = document.createElementNS(SVG, "title");
-  const cut = x.length > BARS ? `the first ${BARS} of ` : "";
+  const cut = x.length > most ? `the first ${most} of ` : "";
   title.textContent = `${cut}${x.length} values from ${Math.min(...shown).toPrecision(3)} to ${Math.max(...shown).toPrecision(3)}`;
   svg.prepend(title);
   return svg;

@@ -2,7 +2,7 @@
 import { latest } from "./state.js";
 import { short } from "./unit.js";
 
-const MOST = 64; // sliders
+export const MOST = 64; // dimensions that are offered
 
 export function decoded({ bundle, state, view, fail }) {
   const place = document.querySelector("#decoded"), numbers = document.querySelector("#z");
