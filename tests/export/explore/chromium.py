@@ -120,14 +120,25 @@ class Chromium:
 
     def click(self, selector):
         """Clicks the middle of an element with the mouse."""
+        at = self._middle(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, **at, button="left", clickCount=1)
+
+    def drop(self, selector, *files):
+        """Drags files from outside over an element, and drops them."""
+        at = self._middle(selector)
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.send("Input.dispatchDragEvent", type=kind, **at, data=data)
+
+    def _middle(self, selector):
         x, y = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'center', behavior: 'instant'});"
             "const r = e.getBoundingClientRect();"
             "return [r.x + r.width / 2, r.y + r.height / 2] })()"
         )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        return {"x": x, "y": y}
 
     def press(self, *keys):
         """Presses keys: names of `KEYS`, or characters."""

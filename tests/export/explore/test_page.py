@@ -119,8 +119,8 @@ def test_an_image_of_another_size_is_resized_with_a_word(page, images):
     assert text(page, "#score").startswith("Resized from 30 × 40 to 8 × 8. Made black and white")
 
 
-def test_two_images_make_a_walk(page, exported, images):
-    page.choose("#file input", images / "a.png", images / "b.png")
+def test_two_images_that_are_dropped_make_a_walk(page, exported, images):
+    page.drop("#drop", images / "a.png", images / "b.png")
     page.wait("document.querySelectorAll('#steps button').length === 8")
     x = np.stack(
         [np.asarray(Image.open(images / n)).reshape(8, 8, 1) / 255 for n in ("a.png", "b.png")]
