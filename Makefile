@@ -108,7 +108,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch $(CONFORMANCE)/node/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS); done
 
@@ -177,18 +177,20 @@ lock:  ## Rewrite the locks from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
 	$(compile-lock) --group conformance --constraint requirements.lock \
 	  --output-file tests/conformance/requirements.lock
 
-wheel: $(INSTALLED)  ## Build the wheel into dist/
+wheel: $(INSTALLED)  ## Build the wheels into dist/: keras-vae, and keras-vae-runtime of export/runtime
 	rm -rf build/lib dist
 	$(PY) -m pip wheel --no-deps --no-build-isolation \
 	  --wheel-dir dist .
+	$(PY) wheels/runtime.py dist >/dev/null
 
 wheel-check: wheel  ## Install the wheel in a fresh environment and use it from another folder
 	$(call make-venv,build/wheel-check)
 	build/wheel-check/bin/python -m pip install --require-hashes -r requirements.lock
 	build/wheel-check/bin/python -m pip install --no-deps --force-reinstall dist/*.whl
-	cd build/wheel-check && bin/python -m keras_vae train --data digits --epochs 1 --out run \
-	  && bin/python -m export run/model.keras --out onnx \
-	  && bin/python -m export.runtime onnx --count 4 --seed 0 --out samples.png
+	cd build/wheel-check && bin/keras-vae train --data digits --epochs 1 --out run \
+	  && bin/keras-vae-export run/model.keras --out onnx \
+	  && bin/keras-vae-sample onnx --count 4 --seed 0 --out samples.png \
+	  && bin/python -m keras_vae_runtime onnx --count 4 --seed 0 --out samples.npy
 
 clean:  ## Remove .venv and everything built; the trained models in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache

@@ -145,7 +145,7 @@ def _fill(folder, vae, tolerance, metrics, trial, told, say):
 
 def _save_all(parts, folder, about):
     """Writes the graphs that the parts make, and returns what the manifest says of them."""
-    ending = f".{about['precision']}.onnx" if "precision" in about else ".onnx"
+    ending = f"_{about['precision']}.onnx" if "precision" in about else ".onnx"
     graphs = {name.replace(".onnx", ending): make(parts) for name, make in GRAPHS.items()}
     made = {name: model for name, model in graphs.items() if model is not None}
     return {name: _save(model, folder / name, about) for name, model in made.items()}

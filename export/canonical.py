@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import defs, helper, numpy_helper, shape_inference
 
+from export.grouping import graphs, groups
+
 BATCH = "batch"
 BATCHES = (1009, 2003)
 """Lengths of a batch that no size of a model is taken for, both."""
@@ -15,20 +17,21 @@ IR_VERSION = 8  # the lowest that allows opset 18, so that older runtimes load t
 PRODUCER = "keras-vae"
 
 
-def canonical(model, outputs, keep=()):
+def canonical(model, outputs, keep=(), group=None):
     """Rewrites an ONNX model so that its bytes depend on what it computes and on nothing else.
 
     Converters name and order things by counters and hash tables, which differ between processes.
     Here dead nodes are removed. The others stand in depth-first order from `outputs`; a node has
-    the name of its operator (`Conv_0`), and a constant that of its operand (`Conv_0.W`). Equal
-    constants become one, which stands in the outermost graph. A computed shape of which all but
-    the batch is known becomes a constant. A reduction names its axes from the front, and keeps
-    them until a Squeeze: see `_plain_reductions`.
+    the name of its group and operator (`decoder/Conv_0`), and a constant that of its operand
+    (`decoder/Conv_0.W`). Equal constants become one, which stands in the outermost graph. A
+    computed shape of which all but the batch is known becomes a constant. A reduction names its
+    axes from the front, and keeps them until a Squeeze: see `_plain_reductions`.
 
     Args:
         model: an `onnx.ModelProto`.
         outputs: the names of the outputs, in the order wanted.
         keep: names of intermediate tensors that keep their name.
+        group: of all nodes, such as `"decoder"`; None: as `grouping.groups` has it.
 
     Returns:
         A new `onnx.ModelProto` of opset 18. The dynamic axes of its inputs and outputs have the
@@ -42,13 +45,15 @@ def canonical(model, outputs, keep=()):
     >>> node = helper.make_node("Relu", ["x"], ["b"], name="relu__17")
     >>> x, y = (helper.make_tensor_value_info(n, 1, [None, 2]) for n in "xb")
     >>> model = helper.make_model(helper.make_graph([node], "g", [x], [y]))
-    >>> canonical(model, ["b"]).graph.node[0].name
-    'Relu_0'
+    >>> canonical(model, ["b"], group="decoder").graph.node[0].name
+    'decoder/Relu_0'
     """
     graph = _plain_reductions(_fix_reshapes(model)).graph
     named = {value.name: value for value in [*graph.input, *graph.output]}
     inputs = [value.name for value in graph.input]
-    rewriter = _Rewriter([*named, *keep], defaults=inputs)
+    known = groups(graph)
+    of = known if group is None else dict.fromkeys(known, group)
+    rewriter = _Rewriter([*named, *keep], inputs, of)
     nodes = rewriter.nodes(graph, outputs)
     graph = helper.make_graph(
         nodes, PRODUCER, list(graph.input), [named[name] for name in outputs], rewriter.weights()
@@ -65,14 +70,6 @@ def version():
         return metadata.version(PRODUCER)
     except metadata.PackageNotFoundError:
         return "0+source"
-
-
-def graphs(node):
-    """The graphs within a node, such as the body of a loop."""
-    for attribute in node.attribute:
-        yield from attribute.graphs
-        if attribute.HasField("g"):
-            yield attribute.g
 
 
 def _model(graph):
@@ -213,9 +210,9 @@ def _sources(node):
 class _Rewriter:
     """New names for the nodes, values and constants of a graph and the graphs within."""
 
-    def __init__(self, kept, defaults):
+    def __init__(self, kept, defaults, groups):
         self.names = {name: name for name in kept}
-        self.defaults = defaults
+        self.defaults, self.groups = defaults, groups
         self.constants, self.counts, self.labels = {}, {}, {}
 
     def nodes(self, graph, outputs):
@@ -236,8 +233,10 @@ class _Rewriter:
         return [*self.labels.values(), *defaults]
 
     def _node(self, node):
-        index = self.counts[node.op_type] = self.counts.get(node.op_type, -1) + 1
-        name = f"{node.op_type}_{index}"
+        group = self.groups[node.output[0]]
+        kind = f"{group}/{node.op_type}" if group else node.op_type
+        index = self.counts[kind] = self.counts.get(kind, -1) + 1
+        name = f"{kind}_{index}"
         for position, source in enumerate(node.input):
             if source in self.constants and source not in self.names:
                 self.names[source] = self._constant(source, f"{name}.{_operand(node, position)}")

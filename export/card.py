@@ -1,5 +1,6 @@
-"""The model card: the README.md of a bundle."""
+"""The model card: the README.md of a bundle, for whoever opens it and never heard of Keras."""
 
+from export import glossary, snippets
 from export.runtime import conditions
 from export.runtime.manifest import covariates as covariates_of
 
@@ -14,19 +15,20 @@ def text(manifest, pictured):
         manifest: what manifest.json holds.
         pictured: whether samples.png stands beside it.
     """
-    shape, latent_dim = tuple(manifest["input_shape"]), manifest["latent_dim"]
     covariates = covariates_of(manifest)
-    likelihood = manifest["likelihood"]["class_name"]
     sections = [
         f"# A variational autoencoder of {_data(manifest)}",
         "![Samples](samples.png)" if pictured else None,
-        f"Latent size {latent_dim}, likelihood {likelihood}, "
-        f"prior {manifest['prior']['class_name']}. "
-        f"Exported by keras-vae {manifest['keras_vae']}, ONNX opset {manifest['opset']}.",
-        _files(manifest["files"]),
+        _what(manifest),
         "## Run it",
-        _snippet(shape, covariates),
-        _meaning(manifest),
+        _programs(manifest),
+        "## The files",
+        _files(manifest["files"]),
+        "Opset {opset}, standard operators only. `batch` is any number of examples; () is one "
+        "number without axes.".format_map(manifest),
+        "## What goes in and comes out",
+        glossary.table(manifest),
+        glossary.notes(manifest),
         _columns(manifest.get("columns")),
         _condition(covariates),
         "## Numbers",
@@ -59,63 +61,49 @@ def _signature(values):
     return ", ".join(f"`{name}` ({', '.join(map(str, dims))})" for name, dims in values.items())
 
 
-def _snippet(shape, covariates):
-    label = f'draw["label"] = {_some_label(covariates)}\n' if covariates else ""
-    return f"""```python
-import numpy as np
-import onnxruntime
-
-sampler = onnxruntime.InferenceSession("sampler.onnx")
-draw = {{name: np.array(n, np.int64) for name, n in [("seed", 0), ("first", 0), ("count", 64)]}}
-draw["temperature"] = np.array(1, np.float32)
-{label}z, x_hat = sampler.run(["z", "x_hat"], draw)  # {(64, *shape)}
-```"""
-
-
-def _meaning(manifest):
-    """What the inputs and outputs are."""
-    draws = (
-        "`x` of `generator.onnx`, which has the same inputs and `z`, is drawn from p(x|z). "
-        if "generator.onnx" in manifest["files"]
-        else ""
-    )
-    terms = (
-        "`elements.onnx`, with the same inputs, says where an example is strange: the terms of "
-        "log p(x|z) for each of its elements."
-        if "elements.onnx" in manifest["files"]
-        else ""
-    )
+def _what(manifest):
+    """What the folder is good for."""
+    prior, likelihood = (manifest[name]["class_name"] for name in ("prior", "likelihood"))
     return (
-        f"`x_hat` is the mean of p(x|z). {draws}Sample i of a seed is always the same one: drawn "
-        "alone (`first` i, `count` 1), in a batch, or by another runtime.\n\n"
-        f"`encoder.onnx` takes `x` {_unit(manifest)} and gives `z_mean` and "
-        "`z_log_var` of q(z|x). `scorer.onnx` gives the evidence lower bound and the estimated "
-        "log-likelihood of each example, in nats, from `num_samples` draws of z, 1 or more. "
-        "`index` says which noise an example gets: 0, 1, 2, … for a whole data set. The same index "
-        "gives the same score again, whatever stands beside the example, and one index for all "
-        f"makes the score a function of `x` alone, for ranking examples. {terms}\n\n"
-        f"{_support(manifest['likelihood']['support'])}"
+        "A generative model, as files that any runtime of ONNX computes: it draws new examples, "
+        "turns an example into a few numbers that say what it is, turns such numbers into an "
+        "example, and says how usual an example is. It is a latent of "
+        f"{manifest['latent_dim']} numbers z (prior p(z): {prior}) and what x is given z "
+        f"(likelihood p(x|z): {likelihood}). Exported by keras-vae {manifest['keras_vae']}; "
+        "nothing else of it is needed."
     )
 
 
-def _support(support):
-    if support == "any finite number":
-        return (
-            "x may hold any finite number, so data in another unit, as pixels from 0 to 255 given "
-            "to a model of 0 to 1, are no error: they score very low."
-        )
-    return f"x must be {support}; elsewhere the scores are minus infinity."
-
-
-def _unit(manifest):
-    if "columns" in manifest:
-        return "(float32), one number for each column,"
-    if "preprocessing" not in manifest:
-        return "(float32), scaled as the training data was,"
-    return (
-        "(float32) in its own unit, as `x_hat` and nats are, because the scaling of the training "
-        "stands in the graphs,"
+def _programs(manifest):
+    """The programs, each with how it is run, in this folder."""
+    made = snippets.programs(manifest)
+    wrote = (
+        "them as samples.csv, a row each" if "savetxt" in made["python"] else "a picture of them"
     )
+    blocks = [
+        f"Each program draws the samples 0 to {snippets.COUNT - 1} of seed 0, the same in every "
+        f"language, and writes {wrote}. They run in this folder, as they stand.",
+        "**Python**: `pip install numpy onnxruntime`",
+        _block("python", made["python"]),
+        made["scores"] and "The latents of examples, and how usual these are, go on from there:",
+        made["scores"] and _block("python", made["scores"]),
+        "The wheel `keras-vae-runtime` (numpy and onnxruntime too) has all that in a class, checks "
+        "the files first, and takes and gives any number of examples in little memory:",
+        _block("python", made["runtime"]),
+        "**Node**: `npm install onnxruntime-node`, and `node draw.mjs`, which is:",
+        _block("js", made["node"]),
+        "**A browser**: `npm install onnxruntime-web`, then serve the folder "
+        "(`python -m http.server`) and open draw.html, which is:",
+        _block("html", made["browser"]),
+        "**C++**, by OpenVINO, which takes seeds and indices of 32 bits alone; draw.cpp is below:",
+        _block("sh", made["compile"]),
+        _block("cpp", made["cpp"]),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _block(language, program):
+    return f"```{language}\n{program}\n```"
 
 
 def _columns(columns):
@@ -127,9 +115,9 @@ def _columns(columns):
         "missing:",
         "\n".join(["| column | x is |", "|---|---|", *map(_column, columns)]),
         "`generator.onnx` draws such rows, and `imputer.onnx`, with the inputs of `scorer.onnx`, "
-        "fills the gaps of given ones by draws. `python -m export.runtime . --out rows.csv` writes "
-        "rows as the table had them, and `--impute table.csv --out filled.csv` fills a table; both "
-        "need numpy and onnxruntime alone.",
+        "fills the gaps of given ones by draws. `python -m keras_vae_runtime . --out rows.csv` "
+        "writes rows as the table had them, and `--impute table.csv --out filled.csv` fills a "
+        "table; both need numpy and onnxruntime alone.",
     ]
     return "\n\n".join(lines)
 
@@ -163,13 +151,6 @@ def _condition(covariates):
         f'By name: `OnnxVAE(".").sample(64, label={conditions.example(covariates)})`.',
     ]
     return "\n\n".join(lines)
-
-
-def _some_label(covariates):
-    """A label, in Python."""
-    first = conditions.in_turn(covariates, [0])[0]
-    dtype = "int64" if conditions.is_label(covariates) else "float32"
-    return f"np.array({first.tolist()}, np.{dtype})"
 
 
 def _numbers(manifest):
@@ -206,7 +187,7 @@ def _variants(manifest):
     return "\n\n".join(
         [
             "## Smaller and faster",
-            f"`decoder.{next(iter(precisions))}.onnx` and so on have the inputs and outputs of "
+            f"`decoder_{next(iter(precisions))}.onnx` and so on have the inputs and outputs of "
             "their float32 files, and draw the same `z`, to the bit.",
             "\n".join(table),
             "The cost is the loss of log-likelihood in nats per example, on "
@@ -219,7 +200,7 @@ def _variants(manifest):
 
 def _variant(name, entry, files):
     gains = [
-        f"{files[f'{stem}.{name}.onnx']['bytes']:,} bytes, {ratio:.2f} x the speed"
+        f"{files[f'{stem}_{name}.onnx']['bytes']:,} bytes, {ratio:.2f} x the speed"
         for stem, ratio in entry["speed"].items()
     ]
     return f"| {' | '.join([name, cost(entry), *gains])} |"

@@ -124,7 +124,7 @@ def encoder(vae):
     def posterior(x):
         return dict(zip(names, vae.posterior(x), strict=True))
 
-    return canonical(_convert(vae, posterior, x=vae.input_shape), names)
+    return canonical(_convert(vae, posterior, x=vae.input_shape), names, group="encoder")
 
 
 def posterior_names(vae):
@@ -151,7 +151,7 @@ def _joined(params, mean):
     """They are converted apart, because the converter moves operators across x_params."""
     mean = onnx.compose.add_prefix(mean, "mean/", rename_inputs=False, rename_outputs=False)
     whole = onnx.compose.merge_models(params, mean, io_map=[("x_params", "x_params")])
-    return canonical(whole, ["x_hat"], keep=["x_params"])
+    return canonical(whole, ["x_hat"], keep=["x_params"], group="decoder")
 
 
 def params(vae):
@@ -181,7 +181,8 @@ def params(vae):
     def x_params(z, label=None):
         return {"x_params": vae.decoder(z if label is None else [z, _encoded(vae, label)])}
 
-    return canonical(_convert(vae, x_params, z=(vae.latent_dim,), **_label(vae)), ["x_params"])
+    graph = _convert(vae, x_params, z=(vae.latent_dim,), **_label(vae))
+    return canonical(graph, ["x_params"], group="decoder")
 
 
 def mean(vae):
@@ -198,7 +199,8 @@ def mean(vae):
     def x_hat(x_params):
         return {"x_hat": vae.likelihood.mean(x_params)}
 
-    return canonical(_convert(vae, x_hat, x_params=vae.decoder.output_shape[1:]), ["x_hat"])
+    graph = _convert(vae, x_hat, x_params=vae.decoder.output_shape[1:])
+    return canonical(graph, ["x_hat"], group="decoder")
 
 
 def draw(vae):
@@ -223,7 +225,8 @@ def draw(vae):
     def x(x_params, u):
         return {"x": vae.likelihood.draw(x_params, u)}
 
-    return canonical(_convert(vae, x, x_params=vae.decoder.output_shape[1:], u=shape), ["x"])
+    graph = _convert(vae, x, x_params=vae.decoder.output_shape[1:], u=shape)
+    return canonical(graph, ["x"], group="draw")
 
 
 def prior(vae):
@@ -243,7 +246,8 @@ def prior(vae):
     def transform(epsilon, u):
         return {"z": vae.prior.transform(epsilon, u)}
 
-    return canonical(_convert(vae, transform, epsilon=(vae.latent_dim,), u=()), ["z"])
+    graph = _convert(vae, transform, epsilon=(vae.latent_dim,), u=())
+    return canonical(graph, ["z"], group="prior")
 
 
 def densities(vae):
@@ -270,7 +274,8 @@ def densities(vae):
         found, _ = vae.densities(x, qz_x, z, label=_encoded(vae, label))
         return {"log_px_z": found.log_px_z, "log_w": found.log_w, "kl": found.kl}
 
-    return canonical(_convert(vae, log_densities, **_of_draws(vae)), ["log_px_z", "log_w", "kl"])
+    graph = _convert(vae, log_densities, **_of_draws(vae))
+    return canonical(graph, ["log_px_z", "log_w", "kl"], group="densities")
 
 
 def elements(vae):
@@ -293,7 +298,7 @@ def elements(vae):
         x_params = vae.x_params(z, label=_encoded(vae, label))
         return {"terms": keras.ops.sum(vae.likelihood.element_log_prob(x, x_params), axis=0)}
 
-    return canonical(_convert(vae, terms, **_of_draws(vae)), ["terms"])
+    return canonical(_convert(vae, terms, **_of_draws(vae)), ["terms"], group="densities")
 
 
 def filling(vae):
@@ -318,7 +323,7 @@ def filling(vae):
 
     noise_shape = vae.likelihood.noise_shape(vae.input_shape)
     shapes = {**_of_draws(vae), "u": (), "u_of_x": noise_shape}
-    return canonical(_convert(vae, filled, **shapes), ["x_filled"])
+    return canonical(_convert(vae, filled, **shapes), ["x_filled"], group="filling")
 
 
 def _of_draws(vae):

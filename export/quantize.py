@@ -184,4 +184,5 @@ def _rebuilt(model, nodes, constants):
     ends = model.graph.input, model.graph.output
     graph = helper.make_graph(nodes, model.graph.name, *ends, constants)
     whole = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
-    return canonical(whole, [value.name for value in model.graph.output])
+    group = model.graph.node[0].name.rpartition("/")[0]
+    return canonical(whole, [value.name for value in model.graph.output], group=group)

@@ -4,6 +4,7 @@ import sys
 import time
 
 from export import card, runtime
+from export.runtime.manifest import file_name
 from keras_vae.cli import Parser, status_of
 
 
@@ -41,7 +42,7 @@ def table(manifest, seconds):
 def variants(manifest):
     """Yields a line on each lower precision: what it costs, and the sampler's size and speed."""
     for name, entry in manifest.get("precisions", {}).items():
-        file = f"sampler.{name}.onnx"
+        file = file_name(manifest, "sampler", name)
         yield (
             f"{name} costs {card.cost(entry)} nats per example ({entry['data'] or 'held out'}, "
             f"{entry['examples']} examples, {entry['num_samples']} draws each); {file} "

@@ -32,7 +32,7 @@ def sampler(parts):
     ['z', 'x_hat']
     """
     inputs, given = _latents(parts, _scalars())
-    x_hat = inline(parts.decoder)(**given)["x_hat"]
+    x_hat = inline(parts.decoder)(**_apart(given))["x_hat"]
     return canonical(build(inputs, {"z": given["z"], "x_hat": x_hat}), ["z", "x_hat"])
 
 
@@ -59,7 +59,7 @@ def generator(parts):
         return None
     scalars = _scalars()
     inputs, given = _latents(parts, scalars)
-    x_params = inline(parts.params)(**given)["x_params"]
+    x_params = inline(parts.params)(**_apart(given))["x_params"]
     u = noise.event(**scalars, shape=parts.noise_shape)
     x = inline(parts.draw)(x_params=x_params, u=u)["x"]
     return canonical(build(inputs, {"z": given["z"], "x": x}), ["z", "x"])
@@ -81,6 +81,11 @@ def _latents(parts, scalars):
         inputs["label"] = argument(Tensor(dtype, one))
         given["label"] = op.add(inputs["label"], _zeros(latent, dtype, one))
     return inputs, given
+
+
+def _apart(given):
+    """What the decoder reads, apart from the output z: a tool may quantize the one alone."""
+    return {**given, "z": op.identity(given["z"])}
 
 
 def _zeros(latent, dtype, one):

@@ -6,8 +6,8 @@ import onnx
 import onnxruntime
 from onnx import checker
 
-from export.canonical import graphs
 from export.convert import posterior_names
+from export.grouping import graphs
 from keras_vae import conditions, noise
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
@@ -122,10 +122,10 @@ def check_variant(vae, folder, precision, tolerance=TOLERANCE):
     Raises:
         ValidationError: one line that says which file and output is wrong.
     """
-    for path in folder.glob(f"*.{precision}.onnx"):
+    for path in folder.glob(f"*_{precision}.onnx"):
         load(path)
-    _check_sampler(vae, folder, tolerance, f".{precision}.onnx")
-    _check_generator(vae, folder, tolerance, f".{precision}.onnx")
+    _check_sampler(vae, folder, tolerance, f"_{precision}.onnx")
+    _check_generator(vae, folder, tolerance, f"_{precision}.onnx")
 
 
 def _check_sampler(vae, folder, tolerance, ending=".onnx"):

@@ -76,7 +76,7 @@ class Trial:
         return {name: self._judge(folder, name, expected) for name in self.precisions}
 
     def _judge(self, folder, name, expected):
-        scores = log_likelihood(folder / f"scorer.{name}.onnx", **self.examples)
+        scores = log_likelihood(folder / f"scorer_{name}.onnx", **self.examples)
         cost = evaluation.estimate(expected - scores)
         if not cost.mean <= self.budget:  # NaN is refused too
             raise ValidationError(
@@ -106,7 +106,7 @@ class Trial:
         for label in labels:
             feeds["decoder"]["label"], feeds["sampler"]["label"] = label, np.asarray(label[0])
         return {
-            stem: round(speed(folder / f"{stem}.onnx", folder / f"{stem}.{name}.onnx", given), 2)
+            stem: round(speed(folder / f"{stem}.onnx", folder / f"{stem}_{name}.onnx", given), 2)
             for stem, given in feeds.items()
         }
 

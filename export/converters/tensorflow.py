@@ -6,8 +6,9 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from export.canonical import OPSET, graphs
+from export.canonical import OPSET
 from export.converters import refusals
+from export.grouping import graphs
 
 
 def convert(function, layers=(), **inputs):

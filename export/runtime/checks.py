@@ -2,15 +2,18 @@
 
 import math
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import conditions
 
 MAX_INDEX = 2**44
 
 
-def check_draw(count, seed, temperature, first):
+def check_draw(count: int, seed: int, temperature: float, first: int) -> None:
     """Refuses a request for samples that is out of range.
 
     Raises:
@@ -32,7 +35,7 @@ def check_draw(count, seed, temperature, first):
         raise ValueError(f"temperature must be a finite number >= 0, got {temperature!r}")
 
 
-def check_score(num_samples, seed):
+def check_score(num_samples: int, seed: int) -> None:
     """Refuses a request for scores that is out of range.
 
     Raises:
@@ -51,7 +54,9 @@ def check_score(num_samples, seed):
         )
 
 
-def checked_label(label, covariates, count=None):
+def checked_label(
+    label: Any, covariates: Sequence[dict[str, Any]], count: int | None = None
+) -> dict[str, NDArray[Any]]:
     """Returns what a graph is fed: `{}` for a model without labels, else `{"label": array}`.
 
     Args:
@@ -76,7 +81,7 @@ def checked_label(label, covariates, count=None):
     return {"label": conditions.checked(covariates, label, count)}
 
 
-def checked_index(index, count):
+def checked_index(index: ArrayLike | None, count: int) -> NDArray[np.int64]:
     """Returns the index of each of `count` examples: int64, (count,).
 
     Args:
@@ -102,12 +107,14 @@ def checked_index(index, count):
     return np.broadcast_to(array, (count,)).astype(np.int64)
 
 
-def _check_seed(seed):
+def _check_seed(seed: int) -> None:
     if not isinstance(seed, numbers.Integral) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from -2**63 to 2**63 - 1, got {seed!r}")
 
 
-def checked_rows(name, array, shape, missing=False):
+def checked_rows(
+    name: str, array: ArrayLike, shape: tuple[int, ...], missing: bool = False
+) -> NDArray[np.float32]:
     """Returns `array` as float32, (batch, *shape).
 
     Args:

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import onnxruntime
@@ -16,7 +17,7 @@ from .resumable import partial, resumable
 from .vae import OnnxVAE
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Runs the command line and returns its exit status.
 
     0: the file is written. 1: it is written, and the standard output failed. 2: one line on stderr
@@ -161,7 +162,7 @@ def _left(out):
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         sys.exit(_fail(message))
 
 

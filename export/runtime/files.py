@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -23,7 +24,7 @@ LONGEST = 255  # bytes of a name
 
 
 @contextmanager
-def atomic_write(path):
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path that takes the place of `path` if the block succeeds.
 
     If the block raises or the process is killed, what stood at `path` stays as it was.
@@ -54,7 +55,7 @@ def atomic_write(path):
         os.replace(new, path)
 
 
-def checked(path):
+def checked(path: str | os.PathLike[str]) -> Path:
     """Returns the place that `path` leads to, once it is known that a file can stand there.
 
     Raises:
@@ -68,7 +69,7 @@ def checked(path):
     return path
 
 
-def hidden(path, ending):
+def hidden(path: str | os.PathLike[str], ending: str) -> Path:
     """The hidden folder beside the place that `path` leads to, for what is not whole yet."""
     path = Path(os.path.realpath(path))
     name = f".{path.name}.{ending}"
@@ -78,7 +79,9 @@ def hidden(path, ending):
 
 
 @contextmanager
-def staged(stage, path, settle=lambda stage: None):
+def staged(
+    stage: Path, path: Path, settle: Callable[[Path], None] = lambda stage: None
+) -> Iterator[Path]:
     """Yields the empty hidden folder `stage`, which no other run uses, and removes it at the end.
 
     Args:
@@ -97,7 +100,7 @@ def staged(stage, path, settle=lambda stage: None):
 
 
 @contextmanager
-def locked(folder, path):
+def locked(folder: Path, path: Path) -> Iterator[Path]:
     """Makes and yields a hidden folder, with a lock on it that ends when this process does.
 
     Raises:
@@ -119,7 +122,7 @@ def locked(folder, path):
 def _take(file, lock):
     """Whether no other run has the lock; a file system without locks cannot tell."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # pyright: ignore
     except (BlockingIOError, PermissionError):
         return False
     except OSError:
@@ -141,7 +144,7 @@ def _make(folder, path):
             ) from None
 
 
-def regular(file, path):
+def regular(file: Path, path: Path) -> Path:
     """Returns `file`, one inside a hidden folder, if it is regular or not there.
 
     Raises:
@@ -157,7 +160,7 @@ def _in_the_way(place, path):
     return ValueError(f"cannot write {path}: {place} is in the way: remove it, and run this again")
 
 
-def sync(file):
+def sync(file: Path) -> None:
     """Waits until a file is on the disk, so that it is whole wherever its name is."""
     with file.open("r+b") as stream:
         os.fsync(stream.fileno())
@@ -169,7 +172,7 @@ def _empty(folder):
             shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
 
 
-def remove(folder):
+def remove(folder: Path) -> None:
     """Removes a folder that is locked, as far as it can; the lock last."""
     with suppress(OSError):
         _empty(folder)

@@ -48,7 +48,7 @@ FOREIGN = {
 }
 
 
-def check(data):
+def check(data: bytes) -> None:
     """Refuses the bytes of an ONNX file that holds what the export never writes.
 
     The size of its tensors does not matter, since they are passed over.

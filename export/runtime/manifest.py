@@ -6,8 +6,12 @@ import os
 import reprlib
 import stat
 from pathlib import Path
+from typing import Any
 
 from . import conditions, schema
+
+Manifest = dict[str, Any]
+"""What manifest.json holds, checked by manifest.schema.json."""
 
 FORMAT = "keras-vae"
 FORMAT_VERSION = 2
@@ -16,7 +20,7 @@ BYTES, VALUES = 2**24, 2**26  # at most: of a manifest, and in one example
 SCHEMA = json.loads(Path(__file__).with_name("manifest.schema.json").read_bytes())
 
 
-def read(folder):
+def read(folder: Path) -> Manifest:
     """Returns what the manifest of the bundle `folder` holds; manifest.schema.json describes it.
 
     Raises:
@@ -65,7 +69,7 @@ def _check_columns(manifest):
         raise ValueError(f"{len(entries)} columns are not x of {manifest['input_shape']}")
 
 
-def covariates(manifest):
+def covariates(manifest: Manifest) -> list[dict[str, Any]]:
     """Returns what the label of a conditional model holds, dictionaries; of others, nothing.
 
     Raises:
@@ -88,7 +92,7 @@ def covariates(manifest):
     return told
 
 
-def about(path, data):
+def about(path: Path, data: str | bytes) -> Manifest:
     """Returns what a file says of itself, after a look at its format and its version.
 
     Args:
@@ -113,8 +117,10 @@ def about(path, data):
     return told
 
 
-def file_name(manifest, stem, precision):
+def file_name(manifest: Manifest, stem: str, precision: str) -> str:
     """Returns the name of a file of the bundle, such as `sampler.onnx`, in a precision.
+
+    Bundles of version 0.1.0 have a point in the place of the underscore.
 
     Raises:
         ValueError: the bundle holds no files of that precision.
@@ -122,6 +128,9 @@ def file_name(manifest, stem, precision):
     Example:
 
     >>> file_name({"precisions": {"int8": {}}}, "sampler", "int8")
+    'sampler_int8.onnx'
+    >>> earlier = {"precisions": {"int8": {}}, "files": {"sampler.int8.onnx": {}}}
+    >>> file_name(earlier, "sampler", "int8")
     'sampler.int8.onnx'
     """
     held = ["float32", *manifest.get("precisions", {})]
@@ -130,10 +139,13 @@ def file_name(manifest, stem, precision):
             f"the bundle holds files of precision {', '.join(held)}, not {precision!r}: export it "
             f"with --precision {precision}"
         )
-    return f"{stem}.onnx" if precision == "float32" else f"{stem}.{precision}.onnx"
+    if precision == "float32":
+        return f"{stem}.onnx"
+    earlier = f"{stem}.{precision}.onnx"
+    return earlier if earlier in manifest.get("files", {}) else f"{stem}_{precision}.onnx"
 
 
-def anomaly(manifest, path, precision):
+def anomaly(manifest: Manifest, path: Path, precision: str) -> dict[str, Any]:
     """Returns the threshold of anomalies, with what the scores that it is one of are made by.
 
     Raises:
@@ -157,7 +169,7 @@ def anomaly(manifest, path, precision):
     return manifest["anomaly"]
 
 
-def read_bytes(path, most):
+def read_bytes(path: Path, most: int) -> bytes:
     """Returns the bytes of a file, of a longer one `most` + 1.
 
     Raises:

@@ -9,7 +9,7 @@ SHARE = 0.9  # of the memory; the rest is for the program itself
 CGROUP, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
-def check_fits(count, size):
+def check_fits(count: int, size: int) -> None:
     """Refuses `count` samples that take `size` bytes, if there is less memory than that.
 
     Raises:
@@ -23,17 +23,17 @@ def check_fits(count, size):
         raise ValueError(refusal(count, size))
 
 
-def refusal(count, size):
+def refusal(count: int, size: int) -> str:
     """The message for a request that does not fit, with the ways to draw as many samples."""
     return (
         f"{count} samples take {size / 1e9:.1f} GB at once, more than fits into memory "
         f"({total() / 1e9:.1f} GB): draw them chunk by chunk, by sample_stream or by "
-        "python -m export.runtime with --out samples.npy"
+        f"python -m {__package__} with --out samples.npy"
     )
 
 
 @cache
-def total():
+def total() -> float:
     """Bytes of memory that this process may use: all of the machine's, or its cgroup's limit."""
     return min(_physical(), *_cgroup_limits())
 

@@ -7,9 +7,11 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 
-def patiently(work, *arguments):
+def patiently(work: Callable[..., Any], *arguments: Any) -> Any:
     """Calls `work(*arguments)`, whatever becomes of its standard output, and returns its status.
 
     What cannot be printed does not stop the work. If the reader went away (`| head`), that is all.
@@ -48,17 +50,17 @@ class Output:
         error: the first `OSError`, after which nothing is written; None so far.
     """
 
-    def __init__(self, stream):
+    def __init__(self, stream: Any) -> None:
         self._stream, self.error = stream, None
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         """Writes the text, or leaves it."""
         self._try("write", text)
         return len(text)
 
-    def flush(self):
+    def flush(self) -> None:
         """Writes what is still held back, or leaves it."""
         self._try("flush")
 

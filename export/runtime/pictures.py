@@ -1,15 +1,18 @@
 """Samples as one picture."""
 
 import math
+import os
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import files, memory
 
 GAP = 2  # pixels between two examples
 
 
-def grid(x):
+def grid(x: NDArray[Any]) -> NDArray[np.uint8]:
     """Lays examples out as one uint8 picture; small ones are enlarged.
 
     They stand side by side, in grey or RGB; with another number of channels the first one is shown.
@@ -40,7 +43,7 @@ def grid(x):
     return np.pad(sheet, [(0, GAP), (0, GAP), (0, 0)], constant_values=128).squeeze()
 
 
-def check_picture(shape):
+def check_picture(shape: tuple[int, ...]) -> None:
     """Refuses data that `grid` can make no picture of, before they are drawn.
 
     Raises:
@@ -60,7 +63,7 @@ def check_picture(shape):
     memory.check_fits(shape[0], 3 * (floats + pixels))  # a stage of `grid` holds up to three copies
 
 
-def write(x, path):
+def write(x: NDArray[Any], path: str | os.PathLike[str]) -> None:
     """Writes samples as a picture, whole or not at all.
 
     Args:

@@ -2,11 +2,16 @@
 
 import os
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-def in_order(function, items, workers):
+def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
     """Yields function(item) for each item, in the order of `items`, in bounded memory.
 
     At most 2 * workers results wait or are being computed at a time. onnxruntime lets other
@@ -62,7 +67,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork copies no threads
 
 
-def cores():
+def cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

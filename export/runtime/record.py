@@ -6,6 +6,8 @@ import json
 import os
 import re
 from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
 
 VERSION = 2
 BLOCK = 1 << 20  # bytes that are read at once
@@ -30,24 +32,24 @@ class Record:
         damaged: whether rows or lines were found that are not as they were.
     """
 
-    def __init__(self, file, request, count, size):
+    def __init__(self, file: Path, request: dict[str, Any], count: int, size: int) -> None:
         self.file, self.done, self.damaged = file, 0, False
         self._count, self._size = count, size
         about = json.dumps({"version": VERSION, "request": request})
         self._hash = hashlib.sha256(about.encode())
         self._first = self._line()
 
-    def add(self, rows):
+    def add(self, rows: Any) -> None:
         """Counts and hashes rows that are done; `write` tells of them."""
         self._hash.update(rows)
         self.done += len(rows)
 
-    def write(self):
+    def write(self) -> None:
         """Adds a line about the rows that are done, which must be on the disk by now."""
         with self.file.open("ab") as file:
             file.write(self._line() if file.tell() else self._first + self._line())
 
-    def check(self, rows):
+    def check(self, rows: BinaryIO) -> None:
         """Goes on after the last line that is true of the rows, and removes those behind it.
 
         Args:

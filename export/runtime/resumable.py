@@ -6,15 +6,21 @@ these rows. A line is written after its rows. So a kill at any moment loses the 
 line, and nothing else; and the next run goes on after the last line whose rows are as they were.
 """
 
+from __future__ import annotations  # Rows stands below the function that is read first
+
 import errno
 import io
 import math
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import files
 from .record import Record
@@ -23,7 +29,9 @@ INTERVAL = 1.0  # seconds from one line of the record to the next
 
 
 @contextmanager
-def resumable(path, shape, request):
+def resumable(
+    path: str | os.PathLike[str], shape: tuple[int, ...], request: dict[str, Any]
+) -> Iterator[Rows]:
     """Yields the `Rows` of a float32 array that takes its place at `path` once they are filled.
 
     If the block is interrupted or the process is killed, the finished rows stay beside `path`, and
@@ -69,7 +77,7 @@ def resumable(path, shape, request):
         files.remove(folder)
 
 
-def partial(path):
+def partial(path: str | os.PathLike[str]) -> Path:
     """The hidden folder that holds an array until it is whole."""
     return files.hidden(path, "partial")
 
@@ -77,24 +85,25 @@ def partial(path):
 class Rows:
     """The rows of an array in a file, which are filled from the first to the last."""
 
-    def __init__(self, folder, shape, request):
+    def __init__(self, folder: Path, shape: tuple[int, ...], request: dict[str, Any]) -> None:
         self.file, self._header = folder / "array.npy", _header(shape)
         self._count, self._row = shape[0], 4 * math.prod(shape[1:])  # the bytes of one
         request = {**request, "shape": list(shape)}
         self.record = Record(folder / "record", request, self._count, self._row)
-        self._stream, self._saved = None, time.monotonic()
+        self._stream: Any = None  # a file once it is open
+        self._saved = time.monotonic()
 
     @property
-    def done(self):
+    def done(self) -> int:
         """How many rows are filled."""
         return self.record.done
 
     @property
-    def damaged(self):
+    def damaged(self) -> bool:
         """Whether more was filled before, and is not as it was, and is filled again."""
         return self.record.damaged
 
-    def open(self):
+    def open(self) -> None:
         """Continues after the rows that are as the record tells, or starts with none."""
         with suppress(FileNotFoundError), self.file.open("rb") as rows:
             rows.seek(len(self._header))
@@ -110,7 +119,7 @@ class Rows:
         self._stream.write(self._header)
         self._stream.seek(self._row * self.done, os.SEEK_CUR)
 
-    def append(self, rows):
+    def append(self, rows: ArrayLike) -> None:
         """Fills the next rows."""
         rows = np.ascontiguousarray(rows, np.float32)
         self._stream.write(rows)  # a memory map would take memory for all of it
@@ -118,14 +127,14 @@ class Rows:
         if time.monotonic() - self._saved >= INTERVAL:
             self.save()
 
-    def save(self):
+    def save(self) -> None:
         """Writes the rows to the disk, and then the line that tells of them."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self.record.write()
         self._saved = time.monotonic()
 
-    def close(self):
+    def close(self) -> None:
         """Saves what is done, and closes the file."""
         if self._stream is None:
             return

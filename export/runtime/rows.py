@@ -7,9 +7,15 @@ text stands in `keras_vae/tables/` and in `export/runtime/`, since the runtime w
 import csv
 import datetime
 import math
+import os
 import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Column = dict[str, Any]
 
 EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 """Texts that stand for a value that is missing."""
@@ -24,7 +30,9 @@ SECOND = datetime.timedelta(seconds=1)
 PARTS_OF_A_DAY = {"S": 1, "M": 60, "H": 3600}
 
 
-def texts(columns, x, label=None):
+def texts(
+    columns: Sequence[Column], x: ArrayLike, label: int | None = None
+) -> dict[str, list[str]]:
     """The values of a table as they are written, column by column: `{name: list of text}`.
 
     Args:
@@ -81,7 +89,9 @@ def _text(category):
     return str(category).lower() if isinstance(category, bool) else str(category)
 
 
-def numbers(columns, rows, head, unseen="error"):
+def numbers(
+    columns: Sequence[Column], rows: Sequence[list[str]], head: list[str], unseen: str = "error"
+) -> NDArray[np.float32]:
     """Rows of text as x: float32 `(N, D)`, NaN where a value is missing.
 
     Args:
@@ -107,7 +117,9 @@ def numbers(columns, rows, head, unseen="error"):
     return x
 
 
-def labels(columns, rows, head):
+def labels(
+    columns: Sequence[Column], rows: Sequence[list[str]], head: list[str]
+) -> NDArray[np.int64] | NDArray[np.float32] | None:
     """The labels y of rows of text; None where no column is one.
 
     Returns:
@@ -131,9 +143,7 @@ def _read(read, text, column, number, unseen):
     x = read(text)
     if x is None and column["kind"] == "category" and unseen == "missing":
         return math.nan
-    least = 0 if column["kind"] == "count" else column.get("minimum", -math.inf)
-    inside = x is not None and math.isfinite(x) and least <= x <= column.get("maximum", math.inf)
-    if not inside or (column["kind"] == "count" and x != math.floor(x)):
+    if x is None or not _is_inside(x, column):
         advice = ": give --unseen missing" if column["kind"] == "category" else ""
         raise ValueError(
             f"column {column['name']!r} holds {text!r} in row {number}, which is no "
@@ -142,11 +152,18 @@ def _read(read, text, column, number, unseen):
     return x
 
 
+def _is_inside(x, column):
+    count = column["kind"] == "count"
+    least = 0 if count else column.get("minimum", -math.inf)
+    inside = math.isfinite(x) and least <= x <= column.get("maximum", math.inf)
+    return inside and not (count and x != math.floor(x))
+
+
 def _number(text):
     return float(text) if NUMERIC.fullmatch(text) else None
 
 
-def places(categories):
+def places(categories: Sequence[Any]) -> Callable[[str], int | None]:
     """A function of a text to the place of the category that it is; None where it is none.
 
     Numbers and booleans are found however they are written, where no two texts are the same one.
@@ -164,7 +181,7 @@ def _key(text):
     return text.lower() if text.lower() in ("true", "false") else text
 
 
-def days_of(column):
+def days_of(column: Column) -> Callable[[str], float | None]:
     """A function of a text to the days since `origin`; None where it is no such date."""
     origin = datetime.datetime.fromisoformat(column["origin"])
 
@@ -186,7 +203,7 @@ READERS = {
 }
 
 
-def read(path):
+def read(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]], str]:
     """The head and the rows of a `.csv`, in text, and what separates its values.
 
     Blank lines are left out. In a table that is separated by semicolons, numbers whose decimals
@@ -200,7 +217,9 @@ def read(path):
     return head, _pointed(rows) if separator == ";" else rows, separator
 
 
-def scan(path, each):
+def scan(
+    path: str | os.PathLike[str], each: Callable[[int, list[str]], Any]
+) -> tuple[list[str], str]:
     """Calls `each(number, row)` for each row of a `.csv`, a list of text, of a blank line [].
 
     Returns:
@@ -250,7 +269,9 @@ def _pointed(rows):
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def write(stream, columns, separator=",", head=True):
+def write(
+    stream: TextIO, columns: Mapping[str, list[str]], separator: str = ",", head: bool = True
+) -> None:
     """Writes columns of text, `{name: list}`, to a text stream."""
     writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
     if head:
@@ -258,7 +279,9 @@ def write(stream, columns, separator=",", head=True):
     writer.writerows(zip(*columns.values(), strict=True))
 
 
-def filled(head, rows, written):
+def filled(
+    head: list[str], rows: list[list[str]], written: Mapping[str, list[str]]
+) -> dict[str, list[str]]:
     """The columns of a table by name, its gaps filled with what `written` has there."""
     columns = {}
     for place, name in enumerate(head):

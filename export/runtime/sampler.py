@@ -1,10 +1,16 @@
 """What sampler.onnx and generator.onnx are fed, and whether this runtime draws what it must."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnxruntime
+from numpy.typing import ArrayLike, NDArray
 
 
-def draw(session, seed, first, count, temperature, **label):
+def draw(
+    session: Any, seed: int, first: int, count: int, temperature: float, **label: ArrayLike
+) -> list[NDArray[np.float32]]:
     """Returns z (count, latent_dim), and x_hat or x (count, *input_shape), as the session has it.
 
     Raises:
@@ -13,18 +19,18 @@ def draw(session, seed, first, count, temperature, **label):
     z, x = _run(session, seed, first, count, temperature, **label)
     if not np.isfinite(z).all():
         raise ValueError(f"temperature {temperature} is more than float32 can hold")
-    return z, x
+    return [z, x]
 
 
 def _run(session, seed, first, count, temperature, **label):
-    feeds = {"seed": seed, "first": first, "count": count}
-    feeds = {name: np.array(value, np.int64) for name, value in feeds.items()} | label
+    whole = {"seed": seed, "first": first, "count": count}
+    feeds: dict[str, Any] = {n: np.array(value, np.int64) for n, value in whole.items()} | label
     with np.errstate(over="ignore"):  # `draw` looks at what comes of it
         feeds["temperature"] = np.array(temperature, np.float32)
     return session.run(list(session.shapes), feeds)
 
 
-def check_known_answer(session, known, path, **label):
+def check_known_answer(session: Any, known: dict[str, Any], path: Path, **label: Any) -> None:
     """Draws the known z again, and refuses a runtime that draws another z.
 
     Args:

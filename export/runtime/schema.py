@@ -7,6 +7,7 @@ import json
 import math
 import re
 import reprlib
+from typing import Any
 
 KINDS = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float}
 KINDS |= {"null": type(None), "boolean": bool}
@@ -25,7 +26,7 @@ RULES = {
 """What a keyword demands; patterns are of the whole text, from ^ to $."""
 
 
-def parsed(data):
+def parsed(data: str | bytes) -> Any:
     """Returns the value of JSON, text or bytes.
 
     Raises:
@@ -46,7 +47,9 @@ def parsed(data):
         raise ValueError("it is nested too deeply") from None
 
 
-def check(value, schema, place="", root=None):
+def check(
+    value: Any, schema: dict[str, Any], place: str = "", root: dict[str, Any] | None = None
+) -> None:
     """Refuses a value that a schema does not allow.
 
     Args:

@@ -2,12 +2,19 @@
 
 import hashlib
 import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state  # pyright: ignore
 
 from . import graphs, manifest
+
+Provider = str | tuple[str, dict[str, Any]]
+"""The name of an execution provider of onnxruntime, perhaps with its options."""
 
 CPU = "CPUExecutionProvider"
 ERRORS = tuple(
@@ -29,7 +36,7 @@ class Session:
         ValueError: the file says that it has other inputs or outputs.
     """
 
-    def __init__(self, path, opened, shapes):
+    def __init__(self, path: Path, opened: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.path, self.opened, self.shapes = path, opened, shapes
         self.inputs = {value.name for value in opened.get_inputs()}
         found = {value.name: value for value in opened.get_inputs() + opened.get_outputs()}
@@ -40,7 +47,7 @@ class Session:
             if found[name].type != "tensor(float)":
                 raise ValueError(f"{path} has {name} of {found[name].type}, not of float32")
 
-    def run(self, names, feeds):
+    def run(self, names: Sequence[str], feeds: Mapping[str, Any]) -> list[NDArray[np.float32]]:
         """Returns the outputs of these names: float32, an example for each that was asked for.
 
         Raises:
@@ -58,7 +65,12 @@ class Session:
         return outputs
 
 
-def load(path, entry, providers, shapes):
+def load(
+    path: Path,
+    entry: dict[str, Any],
+    providers: Sequence[Provider],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> Session:
     """Returns the `Session` of an ONNX file, after checking that it is the right file.
 
     Args:
@@ -70,15 +82,8 @@ def load(path, entry, providers, shapes):
     Raises:
         ValueError: the file is missing, damaged, foreign, or of another model.
     """
-    size = entry.get("bytes", 0)
-    data = manifest.read_bytes(path, size)
-    if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
-        raise ValueError(
-            f"{path} is not the file that the manifest describes, of {size} bytes: it was cut "
-            "short or changed; copy or export it again"
-        )
+    data = read(path, entry)
     try:
-        graphs.check(data)
         options, fall_back = _options(providers), not on_cpu(providers)  # which it prints
         opened = onnxruntime.InferenceSession(data, options, providers, enable_fallback=fall_back)
         about = opened.get_modelmeta().custom_metadata_map.get(manifest.METADATA)
@@ -90,7 +95,31 @@ def load(path, entry, providers, shapes):
     return Session(path, opened, shapes)
 
 
-def on_cpu(providers):
+def read(path: Path, entry: dict[str, Any]) -> bytes:
+    """Returns the bytes of an ONNX file, which hold nothing that the export never writes.
+
+    Args:
+        path: the file.
+        entry: what the manifest says of it: `sha256`, `bytes`.
+
+    Raises:
+        ValueError: the file is missing, damaged or foreign.
+    """
+    size = entry.get("bytes", 0)
+    data = manifest.read_bytes(path, size)
+    if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+        raise ValueError(
+            f"{path} is not the file that the manifest describes, of {size} bytes: it was cut "
+            "short or changed; copy or export it again"
+        )
+    try:
+        graphs.check(data)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be loaded: {_line(error)}") from error
+    return data
+
+
+def on_cpu(providers: Sequence[Provider]) -> bool:
     """Whether these providers compute on the CPU alone."""
     return {name if isinstance(name, str) else name[0] for name in providers} == {CPU}
 

@@ -1,15 +1,21 @@
 """OnnxVAE: a bundle as an object."""
 
 import math
+import os
 import time
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import conditions, manifest, memory, sampler, sessions
 from .checks import check_draw, check_score, checked_index, checked_label, checked_rows
 from .pool import cores, in_order
+
+Floats = NDArray[np.float32]
 
 CHUNK, CHUNK_VALUES = 1024, 2**17  # examples and their numbers, at once: benchmarks/sampling.py
 SCORED = 16  # examples scored at once, each by all its draws
@@ -51,7 +57,12 @@ class OnnxVAE:
     >>> mean = sum(x_hat.sum(0) for x_hat in vae.sample_stream(10000)) / 10000
     """
 
-    def __init__(self, path, providers=None, precision="float32"):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        providers: Sequence[sessions.Provider] | None = None,
+        precision: str = "float32",
+    ) -> None:
         self.path = Path(path)
         self.manifest = manifest.read(self.path)
         self.input_shape = tuple(self.manifest["input_shape"])
@@ -66,7 +77,15 @@ class OnnxVAE:
         self._workers = cores() if sessions.on_cpu(self._providers) else 1
         self._long = math.inf  # the least count that one thread took long to sample
 
-    def sample(self, count, seed=0, temperature=1.0, first=0, label=None, mean=True):
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        temperature: float = 1.0,
+        first: int = 0,
+        label: int | None = None,
+        mean: bool = True,
+    ) -> Floats:
         """Draws `count` samples of the model: (count, *input_shape), float32.
 
         Sample i of a seed is always the same one, whatever `first` and `count` are.
@@ -98,7 +117,15 @@ class OnnxVAE:
             result[rows] = values
         return result
 
-    def sample_stream(self, count, seed=0, temperature=1.0, first=0, label=None, mean=True):
+    def sample_stream(
+        self,
+        count: int,
+        seed: int = 0,
+        temperature: float = 1.0,
+        first: int = 0,
+        label: int | None = None,
+        mean: bool = True,
+    ) -> Iterator[Floats]:
         """Iterates over what `sample` draws, in order, in arrays (n, *input_shape), float32.
 
         A billion samples take no more memory than a thousand.
@@ -112,7 +139,7 @@ class OnnxVAE:
         drawn = self._drawing(count, seed, temperature, first, label, mean)
         return in_order(drawn, self._chunks(count), self._workers)
 
-    def encode(self, x):
+    def encode(self, x: ArrayLike) -> tuple[Floats, Floats]:
         """Returns z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
 
         Args:
@@ -121,10 +148,13 @@ class OnnxVAE:
         Raises:
             ValueError: `x` has another shape, holds no numbers, or a NaN.
         """
-        x = checked_rows("x", x, self.input_shape, self._gaps)
-        return self._run(self._encoder, POSTERIOR, len(x), lambda rows: {"x": x[rows]})
+        given = checked_rows("x", x, self.input_shape, self._gaps)
+        z_mean, z_log_var = self._run(
+            self._encoder, POSTERIOR, len(given), lambda rows: {"x": given[rows]}
+        )
+        return z_mean, z_log_var
 
-    def decode(self, z, label=None):
+    def decode(self, z: ArrayLike, label: ArrayLike | None = None) -> Floats:
         """Returns x_hat, the mean of p(x|z): (B, *input_shape), float32.
 
         Args:
@@ -138,7 +168,14 @@ class OnnxVAE:
         given = {"z": z, **checked_label(label, self.covariates, len(z))}
         return self._run(self._decoder, ["x_hat"], len(z), lambda rows: _rows(given, rows))[0]
 
-    def score(self, x, num_samples=100, seed=0, index=None, label=None):
+    def score(
+        self,
+        x: ArrayLike,
+        num_samples: int = 100,
+        seed: int = 0,
+        index: ArrayLike | None = None,
+        label: ArrayLike | None = None,
+    ) -> dict[str, Floats]:
         """How well the model explains each example, from `num_samples` draws of z each.
 
         The numbers of `keras_vae.VAE.score`: the same seed and index give the same, whatever stands
@@ -170,7 +207,7 @@ class OnnxVAE:
             )
         return scores
 
-    def is_anomaly(self, x, label=None):
+    def is_anomaly(self, x: ArrayLike, label: ArrayLike | None = None) -> NDArray[np.bool_]:
         """Whether each example is an anomaly: booleans, (B,).
 
         Of normal examples at most the share `manifest["anomaly"]["false_alarm_rate"]` is, by a
@@ -185,7 +222,7 @@ class OnnxVAE:
         """
         return self.anomaly_score(x, label) > np.float64(self._threshold()["threshold"])
 
-    def anomaly_score(self, x, label=None):
+    def anomaly_score(self, x: ArrayLike, label: ArrayLike | None = None) -> Floats:
         """Minus the estimated log p(x), (B,), in nats, by which `is_anomaly` decides.
 
         Infinite where x has no density. Arguments and errors are those of `is_anomaly`.
@@ -195,7 +232,14 @@ class OnnxVAE:
         log_p = self._scores(x, *noise, label)["log_likelihood"]
         return np.where(np.isnan(log_p), np.float32(np.inf), -log_p)
 
-    def element_log_prob(self, x, num_samples=100, seed=0, index=None, label=None):
+    def element_log_prob(
+        self,
+        x: ArrayLike,
+        num_samples: int = 100,
+        seed: int = 0,
+        index: ArrayLike | None = None,
+        label: ArrayLike | None = None,
+    ) -> Floats:
         """Where an example is strange: the terms of log p(x|z) by element, in nats.
 
         The mean over the draws of `score`, so that their sum is -`reconstruction_loss`.
@@ -214,7 +258,14 @@ class OnnxVAE:
         share = self._share(len(given["x"]), most=SCORED)
         return self._run(self._elements, [TERMS], len(given["x"]), feeds, share)[0]
 
-    def impute(self, x, num_samples=100, seed=0, index=None, label=None):
+    def impute(
+        self,
+        x: ArrayLike,
+        num_samples: int = 100,
+        seed: int = 0,
+        index: ArrayLike | None = None,
+        label: ArrayLike | None = None,
+    ) -> Floats:
         """x with its gaps filled by a draw from p(missing | observed), as `keras_vae.VAE.impute`.
 
         Another seed gives another draw: what is computed from the data is computed from several.
@@ -252,7 +303,7 @@ class OnnxVAE:
         scalars = {name: np.array(value, np.int64) for name, value in scalars.items()}
         return given, lambda rows: _rows(given, rows) | scalars
 
-    def as_seen(self, x):
+    def as_seen(self, x: NDArray[Any]) -> NDArray[Any]:
         """x as the model sees it after its preprocessing, such as pixels from 0 to 1.
 
         Args:
@@ -265,7 +316,7 @@ class OnnxVAE:
         return (x - location) / scale
 
     @cached_property
-    def chunk(self):
+    def chunk(self) -> int:
         """How many examples are computed at once: a power of two, the same on every machine."""
         fitting = max(1, CHUNK_VALUES // math.prod(self.input_shape))
         return min(CHUNK, 1 << fitting.bit_length() - 1)
@@ -320,7 +371,7 @@ class OnnxVAE:
     def _scorer(self):
         return self._session("scorer", x=self.input_shape, **dict.fromkeys(SCORES, ()))
 
-    def file(self, stem):
+    def file(self, stem: str) -> str:
         """The name of the file that is used of `"encoder"`, `"decoder"`, and so on."""
         return manifest.file_name(self.manifest, stem, self.precision)
 

@@ -87,7 +87,7 @@ def ruined(part, value):
 def test_z_is_the_same_to_the_bit(folder, precision):
     for request in DRAWS:
         z, _ = draw(folder / "sampler.onnx", *request)
-        same, _ = draw(folder / f"sampler.{precision}.onnx", *request)
+        same, _ = draw(folder / f"sampler_{precision}.onnx", *request)
         assert z.dtype == same.dtype == np.float32
         assert z.tobytes() == same.tobytes()
 
@@ -95,18 +95,18 @@ def test_z_is_the_same_to_the_bit(folder, precision):
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_x_hat_is_that_of_the_decoder_and_near_that_of_float32(folder, precision):
     z, x_hat = draw(folder / "sampler.onnx", 0, 0, 100, 1.0)
-    decoder = onnxruntime.InferenceSession(folder / f"decoder.{precision}.onnx")
+    decoder = onnxruntime.InferenceSession(folder / f"decoder_{precision}.onnx")
     (decoded,) = decoder.run(None, {"z": z})
     np.testing.assert_array_equal(
-        decoded, draw(folder / f"sampler.{precision}.onnx", 0, 0, 100, 1)[1]
+        decoded, draw(folder / f"sampler_{precision}.onnx", 0, 0, 100, 1)[1]
     )
     gap = np.abs(decoded - x_hat).max()
     assert 0 < gap < {"float16": 2e-3, "int8": 0.1}[precision]
 
 
 def test_a_sample_does_not_depend_on_those_drawn_with_it(folder):
-    _, whole = draw(folder / "sampler.int8.onnx", 3, 0, 100, 1.0)
-    pieces = [draw(folder / "sampler.int8.onnx", 3, *part, 1.0)[1] for part in [(0, 37), (37, 63)]]
+    _, whole = draw(folder / "sampler_int8.onnx", 3, 0, 100, 1.0)
+    pieces = [draw(folder / "sampler_int8.onnx", 3, *part, 1.0)[1] for part in [(0, 37), (37, 63)]]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
 
 
@@ -115,13 +115,13 @@ def test_inputs_and_outputs_are_those_of_float32(manifest):
         full = manifest["files"][f"{stem}.onnx"]
         assert full["precision"] == "float32"
         for precision in ("float16", "int8"):
-            file = manifest["files"][f"{stem}.{precision}.onnx"]
+            file = manifest["files"][f"{stem}_{precision}.onnx"]
             assert file["precision"] == precision
             assert (file["inputs"], file["outputs"]) == (full["inputs"], full["outputs"])
 
 
 def test_each_variant_alone_says_what_it_is(folder):
-    for path in folder.glob("*.int8.onnx"):
+    for path in folder.glob("*_int8.onnx"):
         model = onnx.load(path)
         assert json.loads(model.metadata_props[0].value)["precision"] == "int8"
         assert {operator.domain for operator in validate.operators(model)} == {""}
@@ -176,7 +176,7 @@ def test_int8_weights_have_a_scale_a_channel_and_the_full_range(parts):
 
 def test_the_decoder_that_is_scored_is_the_decoder_that_samples(folder):
     def constants(name):
-        model = onnx.load(folder / f"{name}.int8.onnx")
+        model = onnx.load(folder / f"{name}_int8.onnx")
         arrays = map(numpy_helper.to_array, model.graph.initializer)
         return {(a.dtype.str, a.shape, a.tobytes()) for a in arrays if a.dtype != np.int64}
 
@@ -199,7 +199,7 @@ def test_cost_is_the_mean_of_paired_differences(folder, manifest, held_out, prec
         session = onnxruntime.InferenceSession(folder / name)
         return session.run(["log_likelihood"], {"x": held_out, **feeds})[0].astype(np.float64)
 
-    loss = log_likelihood("scorer.onnx") - log_likelihood(f"scorer.{precision}.onnx")
+    loss = log_likelihood("scorer.onnx") - log_likelihood(f"scorer_{precision}.onnx")
     entry = manifest["precisions"][precision]
     assert entry["cost"] == pytest.approx(loss.mean(), abs=2e-4)
     error = loss.std(ddof=1) / np.sqrt(len(loss))
@@ -253,7 +253,7 @@ def test_a_variant_that_draws_another_z_is_refused(mlp, x, tmp_path, monkeypatch
         return parts._replace(prior=onnx.parser.parse_model(text))
 
     monkeypatch.setitem(quantize.PRECISIONS, "float16", shrink)
-    with pytest.raises(validate.ValidationError, match=r"sampler\.float16\.onnx.* z differs"):
+    with pytest.raises(validate.ValidationError, match=r"sampler_float16\.onnx.* z differs"):
         mlp.export(tmp_path / "bundle", precision="float16", x=x)
     assert not list(tmp_path.iterdir())
 
@@ -294,7 +294,7 @@ def test_command_line_judges_by_the_data_of_the_training(run, tmp_path, capsys):
     for line, (name, entry) in zip(lines, precisions(tmp_path / "bundle").items(), strict=False):
         assert entry["examples"] == 359
         assert line.startswith(f"{name} costs {entry['cost']:.4f} ± ")
-        assert f"(digits, 359 examples, 100 draws each); sampler.{name}.onnx " in line
+        assert f"(digits, 359 examples, 100 draws each); sampler_{name}.onnx " in line
         assert line.endswith(" times as fast")
     assert lines[-1].startswith("wrote ")
 
@@ -339,7 +339,7 @@ def test_labels_that_do_not_go_with_the_examples_are_refused(make_vae, x, tmp_pa
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_the_runtime_uses_the_files_of_a_precision(folder, held_out, precision, tmp_path):
     vae = runtime.OnnxVAE(folder, precision=precision)
-    _, x_hat = draw(folder / f"sampler.{precision}.onnx", 7, 0, 5, 1.0)
+    _, x_hat = draw(folder / f"sampler_{precision}.onnx", 7, 0, 5, 1.0)
     np.testing.assert_array_equal(vae.sample(5, seed=7), x_hat)
     gap = vae.score(held_out, 5)["elbo"] - runtime.OnnxVAE(folder).score(held_out, 5)["elbo"]
     assert 0 < np.abs(gap).max() < 5

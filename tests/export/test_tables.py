@@ -17,6 +17,7 @@ from export.runtime import OnnxVAE, cli
 from export.runtime import manifest as manifests
 from keras_vae import noise, tables
 from keras_vae.tables import Column, Columns, fitted, rows
+from tests.export import cards
 
 COLUMNS = [
     Column("income", "number", decimals=1, minimum=0.0),
@@ -276,3 +277,11 @@ def test_columns_that_say_too_little_are_refused(folder, tmp_path, how):
 def test_a_place_beyond_the_categories_is_refused():
     with pytest.raises(ValueError, match="no categories of 'sex'"):
         rows.texts([{"name": "sex", "kind": "category", "categories": ["f"]}], [[1.0]])
+
+
+@pytest.mark.parametrize("run", [cards.run_python, cards.run_node])
+def test_the_programs_of_the_card_write_the_rows_that_are_drawn(folder, tmp_path, run):
+    place = cards.copied(folder, tmp_path / "bundle")
+    run(place)
+    rows = np.loadtxt(place / "samples.csv", delimiter=",")
+    np.testing.assert_allclose(rows, OnnxVAE(folder).sample(16, mean=False, label=0), rtol=1e-6)

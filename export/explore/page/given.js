@@ -1,0 +1,101 @@
+// Encode: an image or values of the user's, its reconstruction, and its score.
+import { isPicture } from "./show.js";
+import { parsed, preprocessing, text } from "./unit.js";
+
+export function given(page, keep) {
+  const { bundle, state, fail, clear } = page, { manifest } = bundle;
+  const pictured = isPicture(manifest), box = document.querySelector("#drop");
+  const input = box.querySelector("input"), form = document.querySelector("#typed");
+  document.querySelector("#file").hidden = !pictured;
+  form.hidden = pictured;
+  input.addEventListener("change", () => take([...input.files]));
+  input.addEventListener("click", () => { input.value = ""; }); // the same file again
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    guarded(() => encode({ x: parsed(manifest, form.elements.values.value), words: "" }));
+  });
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    box.addEventListener(name, (event) => {
+      event.preventDefault();
+      box.classList.toggle("over", name === "dragover");
+      if (name === "drop") take([...event.dataTransfer.files]);
+    });
+  }
+  if (!pictured) {
+    bundle.sample({ seed: 0n, count: 1, draw: bundle.has("generator") })
+      .then(({ x }) => { form.elements.values.value = text(manifest, x[0]); }, fail);
+  }
+
+  function take(files) {
+    if (!pictured) return fail(new Error("this model is of no images: type the values of x"));
+    return guarded(async () => {
+      const read = await Promise.all(files.slice(0, 2).map((file) => imageOf(file, manifest)));
+      for (const [i, one] of read.entries()) {
+        await encode(one);
+        if (read.length === 2) keep(["a", "b"][i]);
+      }
+    });
+  }
+
+  async function encode({ x, words }) {
+    const { mean } = await bundle.encode([x]);
+    const [x_hat] = await bundle.decode(mean, state.label);
+    state.set({ z: mean[0] });
+    for (const [id, values] of [["#x", x], ["#x_hat", x_hat]]) {
+      document.querySelector(id).replaceChildren(page.view(values, false));
+    }
+    document.querySelector("#given").hidden = false;
+    document.querySelector("#score").textContent = words + (await scored(x));
+  }
+
+  async function scored(x) {
+    if (!bundle.has("scorer")) return "";
+    const { elbo, logLikelihood, numSamples } = await bundle.score(x, state.label);
+    if (!Number.isFinite(logLikelihood)) return `No density: x must be ${manifest.likelihood.support}.`;
+    const told = manifest.anomaly;
+    const verdict = !told ? "" : -logLikelihood > told.threshold ? " An anomaly." : " Not an anomaly.";
+    return `log p(x) ≈ ${logLikelihood.toFixed(2)} nats, ELBO ${elbo.toFixed(2)} nats, from ${numSamples} draws of z.${verdict}`;
+  }
+
+  async function guarded(work) {
+    try {
+      clear();
+      await work();
+    } catch (error) {
+      fail(error);
+    }
+  }
+}
+
+/** The pixels of an image in the model's size and unit: {x, words}. */
+async function imageOf(file, manifest) {
+  const [height, width, channels] = manifest.input_shape;
+  if (channels !== 1 && channels !== 3) {
+    throw new Error(`an image has 1 or 3 channels, and this model's have ${channels}`);
+  }
+  const image = await createImageBitmap(file).catch(() => null);
+  if (!image) throw new Error(`${file.name} is no image that this browser reads`);
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, width, height); // what is transparent becomes black
+  const seen = pixels(context.getImageData(0, 0, width, height).data, channels);
+  const words = [];
+  if (image.width !== width || image.height !== height) {
+    words.push(`Resized from ${image.width} × ${image.height} to ${width} × ${height}. `);
+  }
+  if (manifest.likelihood.support.startsWith("binary")) {
+    const grey = seen.some((value) => value !== 0 && value !== 1);
+    if (grey) words.push("Made black and white, as the model's images are. ");
+    seen.forEach((value, i) => { seen[i] = value < 0.5 ? 0 : 1; });
+  }
+  return { x: preprocessing(manifest).own(seen), words: words.join("") };
+}
+
+function pixels(data, channels) {
+  const grey = (i) => 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+  const value = (place) => {
+    const pixel = 4 * Math.floor(place / channels);
+    return (channels === 1 ? Math.round(grey(pixel)) : data[pixel + (place % 3)]) / 255;
+  };
+  return Float32Array.from({ length: (data.length / 4) * channels }, (_, i) => value(i));
+}
