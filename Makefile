@@ -108,7 +108,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch $(CONFORMANCE)/node/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx $(CONFORMANCE)/node/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS); done
 
@@ -152,6 +152,11 @@ ladder: $(INSTALLED)  ## Print published results beside ours; with ROW=name trai
 $(BENCH)/pythae/.locked: benchmarks/requirements.txt
 	$(call make-venv,$(@D))
 	$(@D)/bin/python -m pip install -r $<
+	@touch $@
+
+.venv/.jax2onnx: $(LOCKED)
+	@echo "==> jax2onnx, for the converter of models on JAX"
+	$(PY) -m pip install jax2onnx==0.17.1
 	@touch $@
 
 .venv/.torch: $(LOCKED)

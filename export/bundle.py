@@ -5,7 +5,6 @@ import json
 import math
 from pathlib import Path
 
-import keras
 import onnx
 
 from export import (
@@ -22,6 +21,7 @@ from export import (
     variants,
 )
 from export import manifest as manifests
+from export.converters import converter
 from keras_vae.folders import atomic_folder, output_folder
 
 GRAPHS = {
@@ -87,7 +87,7 @@ def write(
     ['README.md', 'decoder.onnx', 'elements.onnx', 'encoder.onnx', 'generator.onnx',
      'manifest.json', 'sampler.onnx', 'samples.png', 'scorer.onnx']
     """
-    _check_backend()
+    converter()
     _check_size(vae)
     path = Path(path).resolve()
     _check_target(path)
@@ -97,16 +97,6 @@ def write(
     with output_folder(path.parent), atomic_folder(path) as folder:
         _fill(folder, exported, tolerance, metrics, trial, told, say)
         _check_target(path)  # what came into it meanwhile
-
-
-def _check_backend():
-    """Refuses a backend of Keras whose models the converter cannot read."""
-    backend = keras.config.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            f"the conversion to ONNX runs on Keras' tensorflow backend, and this is {backend}: "
-            "save the model, and run `python -m export MODEL.keras --out FOLDER`"
-        )
 
 
 def _check_size(vae):

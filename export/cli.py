@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from export import report, runtime
 from keras_vae.cli import FAILED, Parser, fail, status_of
 from keras_vae.commands.runs import Run
-from keras_vae.names import DATASETS, PRECISIONS, listed
+from keras_vae.names import CONVERTERS, DATASETS, PRECISIONS, listed
 from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
 
@@ -74,8 +75,9 @@ def _summary(out, seconds):
 
 def _export(run, out, options):
     metrics = _known(run.published)
-    _say("loading TensorFlow")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # which converts; any backend may have trained
+    backend = CONVERTERS[options.converter]  # any other may have trained
+    _say(f"loading Keras on {backend}")
+    os.environ["KERAS_BACKEND"] = backend
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with quiet_stderr():
         from export import bundle, validate
@@ -138,6 +140,12 @@ def _parser():
         type=float,
         default=0.1,
         help="what they may cost, in nats of log-likelihood per held-out example (0.1)",
+    )
+    parser.add_argument(
+        "--converter",
+        choices=[*CONVERTERS],
+        default=next((c for c in CONVERTERS if find_spec(c)), "tf2onnx"),
+        help="what writes ONNX: tf2onnx needs TensorFlow, jax2onnx JAX (the first installed)",
     )
     parser.add_argument("--data", help="the held-out data; by default those of the training")
     parser.add_argument("--data-dir", help=f"the folder of {listed(DATASETS[1:])}")

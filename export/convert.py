@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 import keras
 import onnx.compose
-import tensorflow as tf
+from spox import build, inline
 
+from export import labels
 from export.canonical import canonical
-from export.converters import tensorflow
-from export.converters.recurrent import unrolled
-from export.convolution import transpose_few
-from keras_vae import conditions, noise
-from keras_vae.distributions import Likelihood, full_normal
+from export.converters import convert
+from export.draws import argument, densities, elements, filling, posterior_names
+from keras_vae import noise
 
 OTHERS = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float64"}
 
@@ -80,15 +79,16 @@ def parts(vae):
     >>> parts(vae).input_shape
     (4, 4, 1)
     """
+    decoder = params(vae)
     return Parts(
         encoder(vae),
-        params(vae),
+        decoder,
         mean(vae),
         draw(vae),
         prior(vae),
-        densities(vae),
-        elements(vae),
-        filling(vae),
+        densities(vae, decoder),
+        elements(vae, decoder),
+        filling(vae, decoder),
         vae.covariates,
     )
 
@@ -124,12 +124,7 @@ def encoder(vae):
     def posterior(x):
         return dict(zip(names, vae.posterior(x), strict=True))
 
-    return canonical(_convert(vae, posterior, x=vae.input_shape), names, group="encoder")
-
-
-def posterior_names(vae):
-    """The names of the encoder's outputs: those of a full normal end with its correlations."""
-    return ["z_mean", "z_log_var", "z_correlation"][: len(vae.encoder.outputs)]
+    return convert(vae, posterior, names, "encoder", x=vae.input_shape)
 
 
 def decoder(vae):
@@ -178,11 +173,18 @@ def params(vae):
     'x_params'
     """
 
-    def x_params(z, label=None):
-        return {"x_params": vae.decoder(z if label is None else [z, _encoded(vae, label)])}
+    def x_params(z, y=None):
+        return {"x_params": vae.decoder(z if y is None else [z, y])}
 
-    graph = _convert(vae, x_params, z=(vae.latent_dim,), **_label(vae))
-    return canonical(graph, ["x_params"], group="decoder")
+    shapes = {"z": (vae.latent_dim,)}
+    if not vae.covariates:
+        return convert(vae, x_params, ["x_params"], "decoder", **shapes)
+    whole = inline(
+        convert(vae, x_params, ["x_params"], "decoder", **shapes, y=labels.width(vae.labels))
+    )
+    inputs = {"z": argument("batch", vae.latent_dim), "label": labels.argument(vae.covariates)}
+    found = whole(z=inputs["z"], y=labels.encoded(vae.labels, inputs["label"]))
+    return canonical(build(inputs, found), ["x_params"], group="decoder")
 
 
 def mean(vae):
@@ -199,8 +201,7 @@ def mean(vae):
     def x_hat(x_params):
         return {"x_hat": vae.likelihood.mean(x_params)}
 
-    graph = _convert(vae, x_hat, x_params=vae.decoder.output_shape[1:])
-    return canonical(graph, ["x_hat"], group="decoder")
+    return convert(vae, x_hat, ["x_hat"], "decoder", x_params=vae.decoder.output_shape[1:])
 
 
 def draw(vae):
@@ -225,8 +226,7 @@ def draw(vae):
     def x(x_params, u):
         return {"x": vae.likelihood.draw(x_params, u)}
 
-    graph = _convert(vae, x, x_params=vae.decoder.output_shape[1:], u=shape)
-    return canonical(graph, ["x"], group="draw")
+    return convert(vae, x, ["x"], "draw", x_params=vae.decoder.output_shape[1:], u=shape)
 
 
 def prior(vae):
@@ -246,91 +246,7 @@ def prior(vae):
     def transform(epsilon, u):
         return {"z": vae.prior.transform(epsilon, u)}
 
-    graph = _convert(vae, transform, epsilon=(vae.latent_dim,), u=())
-    return canonical(graph, ["z"], group="prior")
-
-
-def densities(vae):
-    """Returns the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl.
-
-    All in nats, at the z (K, B, latent_dim) that the noise epsilon draws from q(z|x). log_px_z and
-    log_w = log p(x|z) + log p(z) - log q(z|x) are (K, B); kl (B,) is in closed form where there is
-    one, else the estimate from these z. A conditional model's has one more input, `label`.
-
-    Args:
-        vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
-
-    Example:
-
-    >>> import keras_vae
-    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
-    >>> [output.name for output in densities(vae).graph.output]
-    ['log_px_z', 'log_w', 'kl']
-    """
-
-    def log_densities(x, epsilon, label=None, **posterior):
-        qz_x = full_normal.posterior(**posterior)
-        z = vae.draw(qz_x, epsilon)
-        found, _ = vae.densities(x, qz_x, z, label=_encoded(vae, label))
-        return {"log_px_z": found.log_px_z, "log_w": found.log_w, "kl": found.kl}
-
-    graph = _convert(vae, log_densities, **_of_draws(vae))
-    return canonical(graph, ["log_px_z", "log_w", "kl"], group="densities")
-
-
-def elements(vae):
-    """Returns the ONNX model with the inputs of `densities` -> terms: Σ over the draws, by element.
-
-    None, if the likelihood has no terms by element.
-
-    Example:
-
-    >>> import keras_vae
-    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
-    >>> [output.name for output in elements(vae).graph.output]
-    ['terms']
-    """
-    if type(vae.likelihood).element_log_prob is Likelihood.element_log_prob:
-        return None
-
-    def terms(x, epsilon, label=None, **posterior):
-        z = vae.draw(full_normal.posterior(**posterior), epsilon)
-        x_params = vae.x_params(z, label=_encoded(vae, label))
-        return {"terms": keras.ops.sum(vae.likelihood.element_log_prob(x, x_params), axis=0)}
-
-    return canonical(_convert(vae, terms, **_of_draws(vae)), ["terms"], group="densities")
-
-
-def filling(vae):
-    """Returns the ONNX model of `vae.filled`: the inputs of `densities`, u, u_of_x -> x_filled.
-
-    None, if nothing of x may be missing.
-
-    Example:
-
-    >>> import keras_vae
-    >>> vae = keras_vae.VAE.from_architecture("mlp", input_shape=(4, 4, 1), latent_dim=2)
-    >>> filling(vae) is None
-    True
-    """
-    if not vae.likelihood.missing:
-        return None
-
-    def filled(x, epsilon, u, u_of_x, label=None, **posterior):
-        qz_x = full_normal.posterior(**posterior)
-        z = vae.draw(qz_x, epsilon)
-        return {"x_filled": vae.filled(x, qz_x, z, u, u_of_x, _encoded(vae, label))}
-
-    noise_shape = vae.likelihood.noise_shape(vae.input_shape)
-    shapes = {**_of_draws(vae), "u": (), "u_of_x": noise_shape}
-    return canonical(_convert(vae, filled, **shapes), ["x_filled"], group="filling")
-
-
-def _of_draws(vae):
-    """The shapes of x, of q(z|x), of the noise of K draws, and of a label, by name."""
-    names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
-    shapes = dict(zip(["x", *names], [vae.input_shape, *sizes], strict=True))
-    return {**shapes, "epsilon": (None, vae.latent_dim), **_label(vae)}
+    return convert(vae, transform, ["z"], "prior", epsilon=(vae.latent_dim,), u=())
 
 
 def float32(vae):
@@ -369,43 +285,3 @@ def _full_precision(config):
     if isinstance(config, list | tuple):
         return type(config)(_full_precision(value) for value in config)
     return "float32" if isinstance(config, str) and config in OTHERS else config
-
-
-def _label(vae):
-    return {"label": conditions.form(vae.covariates)[1]} if vae.covariates else {}
-
-
-def _encoded(vae, label):
-    """The label as the decoder takes it: `vae.labels.encoded`, but what is unknown is refused."""
-    if label is None:
-        return None
-    if vae.num_classes is not None:
-        return _one_hot(label, vae.num_classes)
-    parts = zip(vae.labels.columns, tf.unstack(label, axis=-1), strict=True)
-    return tf.concat([_part(column, values) for column, values in parts], axis=-1)
-
-
-def _part(column, values):
-    """A covariate as the decoder takes it, `(B,)` → `(B, width)`."""
-    if column.kind != "category":
-        return ((values - column.mean) / column.scale)[:, None]
-    whole = tf.equal(values, tf.floor(values))  # as NaN is not
-    return _one_hot(tf.cast(tf.where(whole, values, -1.0), tf.int64), column.width)
-
-
-def _one_hot(places, width):
-    """By a table, so that a runtime refuses what is not in it; Gather counts -1 from the end."""
-    beyond = tf.constant(width, places.dtype)
-    return tf.gather(tf.eye(width), tf.where(places < 0, beyond, places))
-
-
-def _convert(vae, function, **shapes):
-    """The graph of a function of tensors whose shapes, without the batch, are these."""
-    whole = {"label"} if shapes.get("label") == () else set()
-    dtypes = {name: "int64" if name in whole else "float32" for name in shapes}
-    inputs = {name: (shape, dtypes[name]) for name, shape in shapes.items()}
-    layers = vae._flatten_layers()
-    with unrolled(layers):
-        model = tensorflow.convert(function, layers, **inputs)
-    transpose_few(model.graph)
-    return model

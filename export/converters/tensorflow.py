@@ -11,28 +11,28 @@ from export.converters import refusals
 from export.grouping import graphs
 
 
-def convert(function, layers=(), **inputs):
+def convert(function, layers=(), **shapes):
     """Returns the ONNX model of a function of tensors.
 
     Args:
-        function: of tensors by name to a dictionary of tensors.
+        function: of float32 tensors by name to a dictionary of tensors.
         layers: the `keras.Layer`s that it calls, which a refusal names.
-        **inputs: of each input the shape without the batch, and the dtype.
+        **shapes: of each input, the shape behind its first axis, which has any length.
 
     Raises:
         ValueError: it holds something that ONNX cannot say, such as a loop.
 
     Example:
 
-    >>> model = convert(lambda x: {"y": 2 * x}, x=((3,), "float32"))
+    >>> model = convert(lambda x: {"y": 2 * x}, x=(3,))
     >>> [value.name for value in (*model.graph.input, *model.graph.output)]
     ['x', 'y']
     """
-    signature = [tf.TensorSpec((None, *s), dtype, name) for name, (s, dtype) in inputs.items()]
+    signature = [tf.TensorSpec((None, *shape), name=name) for name, shape in shapes.items()]
 
     @tf.function(input_signature=signature)
     def traced(*tensors):
-        return function(**dict(zip(inputs, tensors, strict=True)))
+        return function(**dict(zip(shapes, tensors, strict=True)))
 
     with _inlined():
         concrete = traced.get_concrete_function()

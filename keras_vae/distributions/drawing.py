@@ -87,7 +87,7 @@ def category(log_p, u):
 
 def one_hot(log_p, u):
     """`category` as `(..., classes)`: 1 for the class that is drawn, else 0."""
-    classes = ops.arange(log_p.shape[-1], dtype="int32")
+    classes = ops.arange(0, log_p.shape[-1], dtype="int32")
     k = ops.expand_dims(category(log_p, u), -1)
     return ops.cast(ops.equal(k, classes), log_p.dtype)
 

@@ -64,16 +64,18 @@ class Imputing(Scoring):
     def _imputed(self, x, epsilon, u, u_of_x, label=None):
         label = self.labels.encoded(label)
         qz_x = self.posterior(x)
-        return (self.filled(x, qz_x, self.draw(qz_x, epsilon), u, u_of_x, label),)
+        densities, x_params = self.densities(x, qz_x, self.draw(qz_x, epsilon), label=label)
+        return (self.filled(x, densities.log_w, x_params, u, u_of_x),)
 
-    def filled(self, x, qz_x, z, u, u_of_x, label=None):
-        """x with its gaps filled, by one of the draws `z` of q(z|x), `(K, B, latent_dim)`.
+    def filled(self, x, log_w, x_params, u, u_of_x):
+        """x with its gaps filled, by one of K draws of q(z|x).
 
         Args:
+            log_w: the log importance weights of the draws, `(K, B)`.
+            x_params: what the decoder makes of them, `(K, B, ...)`.
             u: ~ U(0, 1), `(B,)`, chooses the draw.
             u_of_x: ~ U(0, 1), `(B, *noise_shape)`.
         """
-        densities, x_params = self.densities(x, qz_x, z, label=label)
-        chosen = ops.transpose(drawing.one_of_many(ops.transpose(densities.log_w), u))  # (K, B)
+        chosen = ops.transpose(drawing.one_of_many(ops.transpose(log_w), u))  # (K, B)
         x_params = ops.sum(ops.expand_dims(chosen, -1) * x_params, axis=0)
         return ops.where(ops.isnan(x), self.likelihood.draw(x_params, u_of_x), x)

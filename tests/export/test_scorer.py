@@ -127,7 +127,7 @@ def test_changed_scores_are_refused(vae, exported, tmp_path):
 
 def test_nothing_is_computed_along_a_last_axis_of_length_one(mlp):
     """onnxruntime goes over such an axis one number at a time: 60 times as slow."""
-    model = onnx.shape_inference.infer_shapes(convert.densities(mlp))
+    model = onnx.shape_inference.infer_shapes(convert.densities(mlp, convert.params(mlp)))
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values(model)}
     for node in model.graph.node:
         if node.op_type in {"Add", "Sub", "Mul", "Div", "Equal", "Where", "Or"}:

@@ -251,7 +251,8 @@ def test_a_table_of_numbers_alone_has_the_densities_of_keras():
     x, epsilon = np.float32([[1, np.nan, -2], [0, 3, 4]]), noise.draws(0, [0, 1], 0, 5, 2)
     qz_x = vae.posterior(x)
     given = {"x": x, "z_mean": qz_x[0], "z_log_var": qz_x[1], "epsilon": epsilon}
-    session = onnxruntime.InferenceSession(convert.densities(vae).SerializeToString())
+    model = convert.densities(vae, convert.params(vae))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
     found = session.run(["log_px_z"], {name: np.asarray(v) for name, v in given.items()})[0]
     expected = vae.densities(x, qz_x, vae.draw(qz_x, epsilon))[0].log_px_z
     np.testing.assert_allclose(found, expected, rtol=1e-5)
