@@ -66,9 +66,10 @@ def test_the_log_likelihood_is_the_exact_one_given_the_covariates(rng, covariate
 
 
 def test_training_recovers_the_effects_that_the_data_were_made_with(rng):
-    """x = effect[site] + slope age + 0.5 noise: 4000 rows, so a mean has a standard error of 0.014.
+    """x = effect[site] + slope age + 0.5 noise, 4000 rows of 6 columns, with a fixed seed.
 
-    Over 20 seeds the largest error of the three was 0.03.
+    The difference of two sites has a standard error of 0.5 √(2 / (1333 · 6)) = 0.008 in the data;
+    that of the draws, which share their noise, adds little. 0.1 is for the training.
     """
     effect, slope = np.array([0.0, 1.0, -2.0]), 0.03
     y = np.stack([rng.integers(0, 3, 4000), rng.uniform(20, 60, 4000)], axis=-1)
