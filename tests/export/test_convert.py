@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import pytest
 
-import keras_vae
 from export import convert, validate
 
 ROOT = Path(__file__).parents[2]
@@ -161,13 +160,3 @@ def test_every_architecture_converts_and_agrees(
         weight.assign(weight + 0.1 * np.random.default_rng(0).standard_normal(weight.shape))
     save_graphs(vae, tmp_path)
     assert max(validate.check(vae, tmp_path).values()) <= 1e-5
-
-
-def test_control_flow_is_refused():
-    x = keras.Input((4, 2))
-    h = keras.layers.GRU(3, reset_after=False, unroll=False)(x)
-    encoder = keras.Model(x, [keras.layers.Dense(2)(h), keras.layers.Dense(2)(h)])
-    z = keras.Input((2,))
-    decoder = keras.Model(z, keras.layers.Reshape((4, 2))(keras.layers.Dense(8)(z)))
-    with pytest.raises(ValueError, match="unroll=True"):
-        convert.encoder(keras_vae.VAE(encoder, decoder, likelihood="normal"))

@@ -13,6 +13,7 @@ from export.imputer import imputer
 from export.runtime import OnnxVAE, cli
 from keras_vae import VAE, conditions
 from keras_vae.distributions import Column, Columns
+from tests.export import cards
 
 SITE = Column("site", "category", categories=("a", "b", "c"))
 AGE = Column("age", "number", mean=40.0, scale=10.0)
@@ -182,3 +183,13 @@ def test_the_gaps_of_a_table_are_filled_given_its_labels(y):
     filled = onnxruntime.InferenceSession(graph.SerializeToString()).run(None, feeds)[0]
     expected = vae.impute(gaps, 3, label=ages)
     np.testing.assert_allclose(filled, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("run", [cards.run_python, cards.run_node, cards.run_cpp])
+def test_the_programs_of_the_card_give_the_first_label(folder, onnx_vae, tmp_path, run):
+    place = cards.copied(folder, tmp_path / "bundle")
+    run(place)
+    first = conditions.in_turn(onnx_vae.covariates, [0])[0]
+    expected = onnx_vae.sample(16, label=first)
+    rows = np.loadtxt(place / "samples.csv", delimiter=",")
+    np.testing.assert_allclose(rows, expected, atol=1e-5)
