@@ -1,6 +1,8 @@
 """tests/golden/check.py: the noise in plain Python, for those who implement it anew."""
 
+import hashlib
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -67,6 +69,18 @@ def test_one_wrong_bit_of_the_table_is_found(tmp_path, capsys, main):
     file.write_bytes(wrong)
     assert main(file, GOLDEN / "noise.json") == 1
     assert capsys.readouterr().err.startswith("table_sha256")
+
+
+def test_the_page_names_the_checksums_the_positions_and_the_constants():
+    page = (Path(__file__).parents[1] / "docs" / "noise.md").read_text(encoding="utf-8")
+    upper = hashlib.sha256(TABLE.read_bytes()[128:]).hexdigest()
+    for said in (VECTORS["table_sha256"], upper, f"0x{noise.PARITY:X}"):
+        assert page.count(said) == 1
+    assert f"R = {', '.join(map(str, sum(noise.ROTATIONS, ())))}" in page
+    assert f"0x{noise.SQRT_HALF.view('uint32'):X}" in page
+    for position in (noise.COMPONENT, noise.EVENT, noise.EXAMPLE):
+        assert re.search(rf"\b{position} \(2\^", page)
+    assert set(re.findall(r"`(\w+)`", page.split("| section | holds |")[1])) >= set(VECTORS)
 
 
 def test_the_table_is_computed_to_the_bit_by_the_standard_library_alone():

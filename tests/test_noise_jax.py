@@ -47,6 +47,18 @@ def test_a_key_folded_or_split_is_the_words_of_index_0(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("index", [0, 2**32 + 5, 2**44 - 1])
+def test_words_are_those_of_64_bits_of_data_in_the_order_of_jax(seed, index):
+    """As a standard operator might take them: docs/noise.md, Standard operators of ONNX."""
+    from jax.extend.random import threefry_2x32
+
+    data = index % 2**32 * 2**32 + index // 2**32 * 2**20 + 9
+    counter = np.array([data >> 32, data % 2**32], np.uint32)
+    ours = noise.words(seed, index, 9)
+    np.testing.assert_array_equal(threefry_2x32(data_of(key_of(seed)), counter), ours)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_partitionable_bits_are_both_words_of_index_0(seed):
     import jax
 

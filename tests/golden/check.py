@@ -6,6 +6,7 @@ Prints how many values of each kind agree; if some do not, it names up to three 
 status 1. Imports nothing of keras_vae: an implementation may start from it.
 """
 
+import argparse
 import hashlib
 import json
 import struct
@@ -115,4 +116,9 @@ def main(table_path, vectors_path):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(usage="check.py NORMAL_TABLE VECTORS")
+    parser.add_argument("paths", nargs=2)
+    try:
+        sys.exit(main(*parser.parse_args().paths))
+    except (OSError, ValueError, struct.error) as error:
+        parser.exit(2, f"error: {error}\n")

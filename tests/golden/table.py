@@ -48,6 +48,9 @@ def float32_bytes(values):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
+        print("usage: table.py NORMAL_TABLE, a file that is there", file=sys.stderr)
+        sys.exit(2)
     same = float32_bytes(upper_half()) == Path(sys.argv[1]).read_bytes()[128:]
     print("the same to the bit" if same else "not the same")
     sys.exit(not same)
