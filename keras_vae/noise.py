@@ -44,8 +44,8 @@ of the example is the latent noise of index k under that seed. Where x is drawn 
 its gaps are filled, u of index 0 under that seed chooses one of its draws of z, and x is drawn by
 the uniform numbers of index 0 under that seed.
 
-**Golden vectors.** In `noise.json` 64-bit integers are decimal text, and words and the bits of
-float32 numbers are 8 hexadecimal digits, the most significant first.
+`docs/noise.md` says the same in tables, with how to come by the table of normals, what the golden
+vectors hold, and how the words relate to those of `jax.random`.
 """
 
 import functools

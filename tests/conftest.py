@@ -60,6 +60,7 @@ ON_NONE = (
     "tests/test_imports.py",
     "tests/test_names.py",
     "tests/test_noise.py",
+    "tests/test_noise_checker.py",
     "tests/test_noise_javascript.py",
     "tests/test_output.py",
     "tests/test_packaging.py",

@@ -32,6 +32,12 @@ export function words(seed, index, position) {
   return [x0 >>> 0, x1 >>> 0];
 }
 
+/** The seed (BigInt) that an example has of its own. */
+export function exampleSeed(seed, example) {
+  const [w0, w1] = words(seed, example, 2 ** 20 - 1).map(BigInt);
+  return (w1 << 32n) | w0;
+}
+
 /** The word's number in (0, 1). */
 export const uniform = (word) => ((word >>> 9) + 0.5) * 2 ** -23;
 
@@ -86,8 +92,7 @@ export function noise(table) {
 
   /** Draws first, first + 1, ... for one example: count rows. */
   function draws(seed, example, first, count, latentDim) {
-    const [w0, w1] = words(seed, example, 2 ** 20 - 1).map(BigInt);
-    return latent((w1 << 32n) | w0, first, count, latentDim);
+    return latent(exampleSeed(seed, example), first, count, latentDim);
   }
 
   return { normal, latent, draws };

@@ -32,16 +32,20 @@ def latent_case(seed, first, count, latent_dim):
     return {"seed": str(seed), "first": str(first), "count": count, "epsilon": words}
 
 
+def numbers(kind, key):
+    return sum(len(entry[key]) for entry in VECTORS[kind])
+
+
 def test_the_golden_vectors(tmp_path):
     run = check(VECTORS, tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
     two_each = 2 * len(VECTORS["vectors"])
     assert json.loads(run.stdout) == {
         "table": len(VECTORS["table"]),
+        "known": 2 * len(VECTORS["known"]),
         **dict.fromkeys(["words", "uniform", "normal"], two_each),
-        "draws": sum(len(draw["epsilon"]) for draw in VECTORS["draws"]),
-        "components": len(VECTORS["components"]),
-        "events": sum(len(event["u"]) for event in VECTORS["events"]),
+        **{kind: numbers(kind, "epsilon") for kind in ("draws", "latent")},
+        **{kind: numbers(kind, "u") for kind in ("components", "events", "fillings")},
     }
 
 
@@ -60,17 +64,19 @@ def test_latent_noise_of_random_seeds_and_of_indices_across_2_to_the_32(tmp_path
 @pytest.mark.parametrize(
     ("section", "key"),
     [
+        ("known", "words"),
         ("vectors", "words"),
         ("vectors", "uniform"),
         ("vectors", "normal"),
         ("draws", "epsilon"),
         ("components", "u"),
         ("events", "u"),
+        ("fillings", "u"),
         ("latent", "epsilon"),
     ],
 )
 def test_one_wrong_bit_is_found(tmp_path, section, key):
-    case = {**VECTORS, "latent": [latent_case(7, 5, 2, 3)]}[section][-1]
+    case = VECTORS[section][-1]
     wrong = [*case[key][:-1], f"{int(case[key][-1], 16) ^ 1:08x}"]
     run = check({section: [{**case, key: wrong}]}, tmp_path)
     assert run.returncode == 1

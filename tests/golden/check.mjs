@@ -3,7 +3,7 @@
 // ends with status 1.
 
 import { readFileSync } from "node:fs";
-import { component, event, noise, parseTable, uniform, words } from "../noise.mjs";
+import { component, event, exampleSeed, noise, parseTable, uniform, words } from "../noise.mjs";
 
 const [tablePath, vectorsPath] = process.argv.slice(2);
 const table = parseTable(Uint8Array.from(readFileSync(tablePath)).buffer);
@@ -24,6 +24,11 @@ function compare(kind, where, got, want) {
 for (const [i, want] of Object.entries(golden.table ?? {})) {
   compare("table", i, bits([table[i]]), [want]);
 }
+for (const { key, counter, words: want } of golden.known ?? []) {
+  const [k0, k1, c0, c1] = [...key, ...counter].map((word) => parseInt(word, 16));
+  const [seed, index] = [[k1, k0], [c1 >>> 20, c0]].map(([high, low]) => (BigInt(high) << 32n) | BigInt(low));
+  compare("known", { key, counter }, words(seed, index, c1 % 2 ** 20).map(hex), want);
+}
 for (const { words: want, uniform: u, normal: n, ...at } of golden.vectors ?? []) {
   const pair = words(BigInt(at.seed), BigInt(at.index), at.position);
   compare("words", at, pair.map(hex), want);
@@ -39,6 +44,11 @@ for (const { u, ...at } of golden.components ?? []) {
 }
 for (const { u, ...at } of golden.events ?? []) {
   compare("events", at, bits(event(BigInt(at.seed), BigInt(at.index), 1, u.length)), u);
+}
+for (const { u, ...at } of golden.fillings ?? []) {
+  const own = exampleSeed(BigInt(at.seed), BigInt(at.example));
+  const got = [...component(own, 0n, 1), ...event(own, 0n, 1, u.length - 1)];
+  compare("fillings", at, bits(got), u);
 }
 for (const { epsilon, ...at } of golden.latent ?? []) {
   const got = latent(BigInt(at.seed), BigInt(at.first), at.count, epsilon.length / at.count);

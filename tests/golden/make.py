@@ -6,6 +6,7 @@ Words and the bits of float32 numbers stand as hexadecimal, seeds and indices as
 since JSON's numbers end at 2^53 in many languages.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,7 +17,18 @@ from keras_vae import noise
 SEEDS = (0, 1, -1, 7, 2**31 - 1, 2**31, 2**32, 2**63 - 1, -(2**63), 0x0123456789ABCDEF)
 INDICES = (0, 1, 63, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**40, 2**44 - 1)
 POSITIONS = (0, 1, 2**18, 2**19, 2**20 - 1)
-CHOSEN = (0, 1, 32767, 32768, 32798, 34611, 40000, 65535)  # of the table; three are hard to round
+CHOSEN = (0, 1, 32767, 32768, 32798, 36817, 54049, 65535)  # of the table; three are hard to round
+
+# Random123, tests/kat_vectors, threefry2x32 with 20 rounds.
+KNOWN = [
+    {"key": ["00000000"] * 2, "counter": ["00000000"] * 2, "words": ["6b200159", "99ba4efe"]},
+    {"key": ["ffffffff"] * 2, "counter": ["ffffffff"] * 2, "words": ["1cb996fc", "bb002be7"]},
+    {
+        "key": ["13198a2e", "03707344"],
+        "counter": ["243f6a88", "85a308d3"],
+        "words": ["c4923a9c", "483df7a0"],
+    },
+]
 
 
 def hexadecimal(values):
@@ -82,17 +94,60 @@ def events():
     ]
 
 
-def lines(entries):
+def latent():
+    """Rows of noise of odd and even sizes, for each seed, across 2^32 and up to the last index."""
+    return [
+        {
+            "seed": str(seed),
+            "first": str(first),
+            "count": 3,
+            "epsilon": hexadecimal(noise.latent(seed, first, 3, latent_dim)),
+        }
+        for seed in SEEDS
+        for first, latent_dim in ((0, 1), (2**32 - 1, 2), (2**33 + 5, 5), (2**44 - 3, 3))
+    ]
+
+
+def fillings():
+    """One entry for each seed and example: the u that chooses a draw of z, and three for x."""
+    return [
+        {
+            "seed": str(seed),
+            "example": str(example),
+            "u": hexadecimal(np.hstack([u, *u_of_x])),
+        }
+        for seed in SEEDS
+        for example in (0, 1, 2**32)
+        for u, u_of_x in [noise.filling(seed, [example], (3,))]
+    ]
+
+
+def golden():
+    """What noise.json holds."""
+    table = noise.table()
+    return {
+        "table_sha256": hashlib.sha256(table.astype("<f4").tobytes()).hexdigest(),
+        "table": {str(i): hexadecimal(table[i])[0] for i in CHOSEN},
+        "known": KNOWN,
+        "vectors": vectors(),
+        "latent": latent(),
+        "components": components(),
+        "events": events(),
+        "draws": draws(),
+        "fillings": fillings(),
+    }
+
+
+def text(sections):
     """JSON, one entry a line, so that a change is seen."""
-    return ",\n".join(json.dumps(entry) for entry in entries)
+    return "{" + ",\n".join(f"{json.dumps(k)}: {_lines(v)}" for k, v in sections.items()) + "}\n"
+
+
+def _lines(section):
+    if not isinstance(section, list):
+        return json.dumps(section)
+    return "[\n" + ",\n".join(map(json.dumps, section)) + "\n]"
 
 
 if __name__ == "__main__":
-    table = noise.table()
-    chosen = {str(i): hexadecimal(table[i])[0] for i in CHOSEN}
-    text = (
-        f'{{"table": {json.dumps(chosen)},\n"vectors": [\n{lines(vectors())}\n],\n'
-        f'"draws": [\n{lines(draws())}\n],\n"components": [\n{lines(components())}\n],\n'
-        f'"events": [\n{lines(events())}\n]}}\n'
-    )
-    Path(__file__).with_name("noise.json").write_text(text)
+    Path(__file__).with_name("noise.json").write_text(text(golden()))
