@@ -100,7 +100,7 @@ def _infer(model):
 
 
 def _at_batch(model, batch):
-    """The shapes by name, if the batch is so long; where an input has K draws, these are fewer."""
+    """The shapes by name, if the batch is so long; K draws of an input's are one more."""
     model = copy.deepcopy(model)
     for value in model.graph.input:
         for place, dim in enumerate(reversed(_unknown([value]))):

@@ -110,14 +110,15 @@ def _columns(columns):
     """The columns of a table, and how its rows and its gaps are had."""
     if columns is None:
         return None
+    where = "".join(f" --where {column['name']}=..." for column in columns if column.get("label"))
     lines = [
         "x has one number for each of these columns that is no label, and NaN where a value is "
         "missing:",
         "\n".join(["| column | x is |", "|---|---|", *map(_column, columns)]),
         "`generator.onnx` draws such rows, and `imputer.onnx`, with the inputs of `scorer.onnx`, "
-        "fills the gaps of given ones by draws. `python -m keras_vae_runtime . --out rows.csv` "
-        "writes rows as the table had them, and `--impute table.csv --out filled.csv` fills a "
-        "table; both need numpy and onnxruntime alone.",
+        f"fills the gaps of given ones by draws. `python -m keras_vae_runtime .{where} --out "
+        "rows.csv` writes rows as the table had them, and `--impute table.csv --out filled.csv` "
+        "fills a table; both need numpy and onnxruntime alone.",
     ]
     return "\n\n".join(lines)
 
@@ -133,7 +134,7 @@ def _column(column):
     known["categories"] = ", ".join(f"`{c}`" for c in column.get("categories", [])[:12])
     known["categories"] += ", ..." if len(column.get("categories", [])) > 12 else ""
     meaning = meanings[column["kind"]].format(**known)
-    name = column["name"].replace("|", "\\|")
+    name, meaning = (text.replace("|", "\\|") for text in (column["name"], meaning))
     return f"| `{name}` | {'label: ' if column.get('label') else ''}{meaning} |"
 
 

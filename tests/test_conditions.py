@@ -97,7 +97,7 @@ def test_bad_flags_are_refused(wheres, message):
 
 
 def test_a_message_says_how_to_give_a_label():
-    with pytest.raises(ValueError, match=r"--where site=a --where age=40.0 --where day=2020-01-01"):
+    with pytest.raises(ValueError, match=r"--where site=a --where age=40.0 --where day=01.01.2020"):
         conditions.checked(ALL, None)
 
 
@@ -127,3 +127,25 @@ def test_covariates_of_older_manifests_are_known():
     assert manifest.covariates({"columns": [x, column]}) == []  # whose decoder takes z alone
     assert manifest.covariates({"num_classes": 3}) == of_the_runtime.label_of(3)
     assert manifest.covariates({}) == []
+
+
+@pytest.mark.parametrize("covariates", [conditions.label_of(3), [AGE], [DAY], [SITE, AGE]])
+def test_what_was_checked_is_taken_again(covariates):
+    """One y, and several of them; of one number too."""
+    first = conditions.in_turn(covariates, [0])[0]
+    one = conditions.checked(covariates, first)
+    assert one.shape == conditions.form(covariates)[1]
+    np.testing.assert_array_equal(conditions.checked(covariates, one), one)
+    many = conditions.checked(covariates, one, count=3)
+    np.testing.assert_array_equal(conditions.checked(covariates, many, count=3), many)
+    assert many.shape == (3, *one.shape)
+
+
+def test_the_example_of_a_date_is_one_that_is_taken():
+    assert conditions.checked([DAY], conditions.example([DAY])).shape == (1,)
+
+
+@pytest.mark.parametrize("value", [None, 3.5, "31.02.2020"])
+def test_what_is_no_date_is_refused(value):
+    with pytest.raises(ValueError, match="the label 'day' must be"):
+        conditions.checked([DAY], {"day": value})

@@ -294,3 +294,11 @@ def test_pictures_show_some_of_many_covariates(y):
     many = np.stack([np.arange(500) % 3, np.arange(500.0)], axis=-1)
     assert len({*map(tuple, kinds.some(many))}) == kinds.FEWEST
     assert len(kinds.draws(vae, many)) == kinds.FEWEST * round(1000 / kinds.FEWEST)
+
+
+def test_a_data_frame_of_one_column_is_a_label_without_a_name(make_vae, rng):
+    vae = make_vae(num_classes=3)
+    x, y = rng.random((6, 8, 8, 1)).astype("float32"), pd.DataFrame({"digit": [0, 1, 2, 0, 1, 2]})
+    vae.fit(x, y, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match="0 to 2"):
+        vae.fit(x, y + 1, epochs=1, verbose=0)

@@ -2,13 +2,16 @@
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import conditions
+
+Label = ArrayLike | Mapping[str, Any] | None
+"""Numbers, or values by name: see `conditions.checked`. A model without labels takes None."""
 
 MAX_INDEX = 2**44
 
@@ -55,7 +58,7 @@ def check_score(num_samples: int, seed: int) -> None:
 
 
 def checked_label(
-    label: Any, covariates: Sequence[dict[str, Any]], count: int | None = None
+    label: Label, covariates: Sequence[dict[str, Any]], count: int | None = None
 ) -> dict[str, NDArray[Any]]:
     """Returns what a graph is fed: `{}` for a model without labels, else `{"label": array}`.
 

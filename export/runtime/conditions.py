@@ -10,20 +10,24 @@ import datetime
 import math
 import re
 import shlex
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+Covariate = dict[str, Any]
 DAY = 86400
 SHOWN = 8
 """Categories that a message lists, at most."""
 
 
-def label_of(num_classes):
+def label_of(num_classes: int) -> list[Covariate]:
     """The covariates of a model of which no more is known than how many labels there are."""
     return [{"name": "label", "kind": "category", "categories": range(num_classes)}]
 
 
-def have_names(covariates):
+def have_names(covariates: Sequence[Covariate]) -> bool:
     """Whether there are covariates, and not just those of `label_of`."""
     if not is_label(covariates):
         return bool(covariates)
@@ -31,7 +35,7 @@ def have_names(covariates):
     return only["name"] != "label" or [*only["categories"]] != [*range(count)]
 
 
-def is_label(covariates):
+def is_label(covariates: Sequence[Covariate]) -> bool:
     """Whether they are one category, so that y is a whole number.
 
     Example:
@@ -42,12 +46,14 @@ def is_label(covariates):
     return len(covariates) == 1 and covariates[0]["kind"] == "category"
 
 
-def form(covariates):
+def form(covariates: Sequence[Covariate]) -> tuple[Any, tuple[int, ...]]:
     """The dtype and the shape of one y: `(int64, ())` of a label, else `(float32, (C,))`."""
     return (np.int64, ()) if is_label(covariates) else (np.float32, (len(covariates),))
 
 
-def checked(covariates, y, count=None, name="label"):
+def checked(
+    covariates: Sequence[Covariate], y: Any, count: int | None = None, name: str = "label"
+) -> NDArray[Any]:
     """y in the `form` of one, or of `count` of them, `(count, ...)`.
 
     Args:
@@ -80,12 +86,12 @@ def checked(covariates, y, count=None, name="label"):
     return np.broadcast_to(y if one else y[..., 0], one if count is None else (count, *one))
 
 
-def is_named(y):
+def is_named(y: Any) -> bool:
     """Whether y is a dictionary, or a data frame of pandas or polars."""
     return isinstance(y, dict) or (hasattr(y, "to_numpy") and hasattr(y, "columns"))
 
 
-def by_name(covariates, given):
+def by_name(covariates: Sequence[Covariate], given: Any) -> NDArray[np.float64]:
     """The numbers of values by name: float64 `(C,)`, or `(N, C)` if some are lists.
 
     Args:
@@ -107,7 +113,7 @@ def by_name(covariates, given):
     return np.stack(np.broadcast_arrays(*columns), axis=-1)
 
 
-def parsed(covariates, wheres):
+def parsed(covariates: Sequence[Covariate], wheres: Sequence[str]) -> NDArray[Any]:
     """The y that `["sex=female", "age=31"]` names; in the `form` of one.
 
     Raises:
@@ -139,12 +145,12 @@ def _names(where, name):
     return re.match(rf"\s*{re.escape(name)}\s*=", where)
 
 
-def combinations(covariates):
+def combinations(covariates: Sequence[Covariate]) -> int:
     """How many y there are of categories and of numbers at either of two levels; see `in_turn`."""
     return math.prod(_levels(covariate) for covariate in covariates)
 
 
-def in_turn(covariates, turn):
+def in_turn(covariates: Sequence[Covariate], turn: ArrayLike) -> NDArray[Any]:
     """The y that a model may be shown by: all combinations, the last covariate changing fastest.
 
     A number is a standard deviation below or above its mean in the training data.
@@ -172,7 +178,7 @@ def _level(covariate, level):
     return covariate["mean"] + covariate["scale"] * (2 * level - 1)
 
 
-def described(covariates):
+def described(covariates: Sequence[Covariate]) -> str:
     """The covariates in words: "sex (f, m), age (a number)"."""
     return _listed(f"{c['name']} ({_kind(c)})" for c in covariates)
 
@@ -188,7 +194,7 @@ def _listed(texts, count=0):
     return ", ".join(texts) + (", ..." if count > len(texts) else "")
 
 
-def example(covariates):
+def example(covariates: Sequence[Covariate]) -> dict[str, Any]:
     """One y by name, for a message: the first of categories, the mean of numbers."""
     return {c["name"]: _example(c) for c in covariates}
 
@@ -197,7 +203,8 @@ def _example(covariate):
     if covariate["kind"] == "category":
         return covariate["categories"][0]
     if covariate["kind"] == "date":
-        return covariate["origin"]
+        origin = datetime.datetime.fromisoformat(covariate["origin"])
+        return origin.strftime(covariate["format"])
     return float(f"{covariate.get('mean', 0.0):.3g}")
 
 
@@ -214,7 +221,10 @@ def _numbers(covariates, y, name):
     y = np.asarray(y)
     if y.dtype.kind not in "biuf":
         raise ValueError(f"{_must(covariates, name)}, got dtype {y.dtype}")
-    return y[..., None] if form(covariates)[1] in ((), (1,)) and y.shape[1:] != (1,) else y
+    one = form(covariates)[1]
+    if one == y.shape == (1,):
+        return y
+    return y[..., None] if one in ((), (1,)) and y.shape[1:] != (1,) else y
 
 
 def _in_rows(covariates, values, count, name):
@@ -271,7 +281,7 @@ def _column(covariate, values):
 def _read(covariate, read, value):
     try:
         number = read(value)
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         number = None
     if number is None:
         may = "a number" if covariate["kind"] in ("number", "count") else _kind(covariate)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import conditions, manifest, memory, sampler, sessions
-from .checks import check_draw, check_score, checked_index, checked_label, checked_rows
+from .checks import Label, check_draw, check_score, checked_index, checked_label, checked_rows
 from .pool import cores, in_order
 
 Floats = NDArray[np.float32]
@@ -83,7 +83,7 @@ class OnnxVAE:
         seed: int = 0,
         temperature: float = 1.0,
         first: int = 0,
-        label: int | None = None,
+        label: Label = None,
         mean: bool = True,
     ) -> Floats:
         """Draws `count` samples of the model: (count, *input_shape), float32.
@@ -123,7 +123,7 @@ class OnnxVAE:
         seed: int = 0,
         temperature: float = 1.0,
         first: int = 0,
-        label: int | None = None,
+        label: Label = None,
         mean: bool = True,
     ) -> Iterator[Floats]:
         """Iterates over what `sample` draws, in order, in arrays (n, *input_shape), float32.
@@ -154,7 +154,7 @@ class OnnxVAE:
         )
         return z_mean, z_log_var
 
-    def decode(self, z: ArrayLike, label: ArrayLike | None = None) -> Floats:
+    def decode(self, z: ArrayLike, label: Label = None) -> Floats:
         """Returns x_hat, the mean of p(x|z): (B, *input_shape), float32.
 
         Args:
@@ -174,7 +174,7 @@ class OnnxVAE:
         num_samples: int = 100,
         seed: int = 0,
         index: ArrayLike | None = None,
-        label: ArrayLike | None = None,
+        label: Label = None,
     ) -> dict[str, Floats]:
         """How well the model explains each example, from `num_samples` draws of z each.
 
@@ -207,7 +207,7 @@ class OnnxVAE:
             )
         return scores
 
-    def is_anomaly(self, x: ArrayLike, label: ArrayLike | None = None) -> NDArray[np.bool_]:
+    def is_anomaly(self, x: ArrayLike, label: Label = None) -> NDArray[np.bool_]:
         """Whether each example is an anomaly: booleans, (B,).
 
         Of normal examples at most the share `manifest["anomaly"]["false_alarm_rate"]` is, by a
@@ -222,7 +222,7 @@ class OnnxVAE:
         """
         return self.anomaly_score(x, label) > np.float64(self._threshold()["threshold"])
 
-    def anomaly_score(self, x: ArrayLike, label: ArrayLike | None = None) -> Floats:
+    def anomaly_score(self, x: ArrayLike, label: Label = None) -> Floats:
         """Minus the estimated log p(x), (B,), in nats, by which `is_anomaly` decides.
 
         Infinite where x has no density. Arguments and errors are those of `is_anomaly`.
@@ -238,7 +238,7 @@ class OnnxVAE:
         num_samples: int = 100,
         seed: int = 0,
         index: ArrayLike | None = None,
-        label: ArrayLike | None = None,
+        label: Label = None,
     ) -> Floats:
         """Where an example is strange: the terms of log p(x|z) by element, in nats.
 
@@ -264,7 +264,7 @@ class OnnxVAE:
         num_samples: int = 100,
         seed: int = 0,
         index: ArrayLike | None = None,
-        label: ArrayLike | None = None,
+        label: Label = None,
     ) -> Floats:
         """x with its gaps filled by a draw from p(missing | observed), as `keras_vae.VAE.impute`.
 

@@ -162,6 +162,8 @@ class Labels:
 
     def unnamed(self, y, count):
         """Returns y as numbers, if it is a dictionary or a data frame of values by name."""
+        if hasattr(y, "columns") and not conditions.have_names(self.told):
+            return y.to_numpy()
         return self.checked(y, count)[0] if conditions.is_named(y) else y
 
     def count_unknown(self, label):
