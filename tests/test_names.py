@@ -2,7 +2,7 @@
 
 import pytest
 
-from export import quantize
+from export import converters, quantize
 from keras_vae import architectures, cli, datasets, names, objectives
 from keras_vae.architectures.heads import POSTERIORS
 from keras_vae.distributions.likelihoods import LIKELIHOODS
@@ -11,6 +11,7 @@ from keras_vae.estimators import ESTIMATORS
 
 TABLES = {
     "ARCHITECTURES": architectures.ARCHITECTURES,
+    "CONVERTERS": converters.LIBRARIES.values(),
     "DATASETS": datasets.NAMES,
     "ESTIMATORS": ESTIMATORS,
     "LIKELIHOODS": LIKELIHOODS,
@@ -30,7 +31,7 @@ def test_the_names_are_those_of_the_table(kind):
     assert sorted(getattr(names, kind)) == sorted(TABLES[kind])
 
 
-@pytest.mark.parametrize("kind", sorted(TABLES.keys() - {"DATASETS", "PRECISIONS"}))
+@pytest.mark.parametrize("kind", sorted(TABLES.keys() - {"CONVERTERS", "DATASETS", "PRECISIONS"}))
 def test_the_help_of_training_lists_them(kind, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])

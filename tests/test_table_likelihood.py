@@ -222,7 +222,6 @@ def test_columns_that_make_no_table_are_refused(columns, message):
         ({"kind": "number", "likelihood": "poisson"}, "must be mixture or normal, got 'poisson'"),
         ({"kind": "category"}, "must list its categories"),
         ({"kind": "category", "categories": ("1", 1)}, "must differ"),
-        ({"kind": "count", "label": True}, "a label must be a category"),
         ({"kind": "date"}, "must have a format"),
         ({"kind": "date", "format": "%Y", "origin": "yesterday"}, "an origin such as"),
     ],
