@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from export.explore import site
-from export.runtime import OnnxVAE
+from export.runtime import OnnxVAE, rows
 from keras_vae import conditions, noise
+from keras_vae.tables import finding
 
 HIDDEN = "document.querySelector('#error').hidden"
 ERROR = "document.querySelector('#error').textContent"
@@ -269,6 +270,40 @@ def test_a_value_that_no_column_has_is_refused_and_a_gap_is_not(page, row, told)
         try {{ return JSON.stringify([...m.parsed(manifest, '{row}')]) }}
         catch (error) {{ return JSON.stringify(error.message) }}"""
     assert json.loads(module(page, "unit", code, TABLE)) == told
+
+
+@pytest.mark.parametrize("form", finding.FORMATS)
+def test_dates_are_those_of_the_runtime_in_each_format(page, form):
+    """Whatever the browser's zone is."""
+    column = {"name": "born", "kind": "date", "origin": "2020-02-28", "format": form}
+    days = [-7305.0, 0.0, 1.25, 6.5218749, 40.999]
+    written = rows.texts([column], np.array(days)[:, None])["born"]
+    page.send("Emulation.setTimezoneOverride", timezoneId="America/New_York")
+    code = f"""
+        return {days}.map((days) => m.dateText(manifest, days))
+            .map((text) => [text, m.daysOf(manifest, text)])"""
+    found = module(page, "dates", code, column)
+    page.send("Emulation.setTimezoneOverride", timezoneId="")
+    assert [text for text, _ in found] == written
+    assert [read for _, read in found] == [rows.days_of(column)(text) for text in written]
+
+
+@pytest.mark.parametrize("text", ["2020-03-05", "31.02.2020", "05.03.2020 10:00", "5/3/2020", ""])
+def test_a_date_in_another_format_is_refused_with_what_is_expected(page, text):
+    born = {"name": "born", "kind": "date", "origin": "1970-01-01", "format": "%d.%m.%Y"}
+    code = f"try {{ m.parsed(manifest, '{text}') }} catch (error) {{ return error.message }}"
+    told = module(page, "unit", code, {"input_shape": [1], "columns": [born]})
+    assert told == f"born must be a date, DD.MM.YYYY, got {text or 'nothing'}"
+
+
+def test_a_category_may_hold_what_separates_values(page):
+    names = ["b, c", 'd "e"', ' f; "', "g", '"h"', "i\tj"]
+    kind = {"name": "kind", "kind": "category", "categories": names}
+    table = {"input_shape": [6], "columns": [kind] * 6}
+    code = "const text = m.text(manifest, [0, 1, 2, 3, 4, 5]); return [...m.parsed(manifest, text)]"
+    assert module(page, "unit", code, table) == [0, 1, 2, 3, 4, 5]
+    code = 'return [...m.parsed(manifest, \'"b, c", g\\tg; "g" ,g,  "i\tj"\')]'
+    assert module(page, "unit", code, table) == [0, 3, 3, 3, 3, 5]
 
 
 def test_vectors_are_bars_of_their_height(page):
