@@ -9,7 +9,7 @@ from PIL import Image
 
 from export.explore import site
 from export.runtime import OnnxVAE, rows
-from keras_vae import conditions, noise
+from keras_vae import noise
 from keras_vae.tables import finding
 
 HIDDEN = "document.querySelector('#error').hidden"
@@ -322,20 +322,3 @@ def test_preprocessing_of_nested_lists_broadcasts(page):
     unit = "return m.preprocessing(manifest)"
     assert module(page, "unit", f"{unit}.seen({x.tolist()})", manifest) == seen
     assert module(page, "unit", f"{unit}.own({seen})", manifest) == x.tolist()
-
-
-def test_labels_are_the_combinations_of_the_covariates(page):
-    """In the order of `conditions.in_turn`, with numbers beside their mean."""
-    site = {"name": "site", "kind": "category", "categories": ["a", "b"]}
-    age = {"name": "age", "kind": "number", "mean": 40.0, "scale": 10.0}
-    told = {"input_shape": [3], "covariates": [site, age]}
-    offered = module(page, "labels", "return m.labels(manifest)", told)
-    assert [label["name"] for label in offered] == [
-        *("site a, age 30", "site a, age 50"),
-        *("site b, age 30", "site b, age 50"),
-    ]
-    y = conditions.in_turn(told["covariates"], np.arange(4))
-    assert [label["y"] for label in offered] == y.tolist()
-    known = module(page, "labels", "return m.labels(manifest)", {"num_classes": 2})
-    assert known == [{"name": "0", "y": [0]}, {"name": "1", "y": [1]}]
-    assert module(page, "labels", "return m.labels(manifest)", {}) == [{"name": "", "y": []}]
