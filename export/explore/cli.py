@@ -53,7 +53,7 @@ def _parser():
         "--runtime",
         type=Path,
         metavar="DIR",
-        help="onnxruntime-web's files; by default node_modules here or in the bundle",
+        help="onnxruntime-web's files; by default those in ./node_modules",
     )
     parser.add_argument("--port", type=int, default=PORT, help="of the loopback address; 0: any")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the page instead")

@@ -1,13 +1,15 @@
 """Serves the files of the explorer on the loopback address, and nothing else."""
 
+import hashlib
 import os
 import shutil
-from email.utils import formatdate, parsedate_to_datetime
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -48,6 +50,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     files = {}  # noqa: RUF012
 
+    def handle(self):
+        with suppress(ConnectionError):  # the page was closed
+            super().handle()
+
     def do_GET(self):
         self._answer(body=True)
 
@@ -55,6 +61,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=False)
 
     def _answer(self, body):
+        # Any other name may be that of a web page, whose owner had it resolve to this address.
+        if (self.headers["Host"] or "").partition(":")[0].lower() not in NAMES:
+            self._head(HTTPStatus.FORBIDDEN, {"Content-Length": 0})
+            return
         place = unquote(urlsplit(self.path).path).removeprefix("/") or "index.html"
         try:
             file = self.files[place].open("rb")
@@ -62,24 +72,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(HTTPStatus.NOT_FOUND, {"Content-Length": 0})
             return
         with file:
-            about = os.fstat(file.fileno())
-            changed = formatdate(about.st_mtime, usegmt=True)
-            if self._is_kept(changed):
-                self._head(HTTPStatus.NOT_MODIFIED, {"Last-Modified": changed})
-                return
-            kind = TYPES.get(self.files[place].suffix, "application/octet-stream")
-            size = {"Content-Type": kind, "Content-Length": about.st_size}
-            self._head(HTTPStatus.OK, {**size, "Last-Modified": changed})
-            if body:
-                shutil.copyfileobj(file, self.wfile)
+            self._send(self.files[place], file, body)
 
-    def _is_kept(self, changed):
-        """Whether the browser holds the file as it was when it last changed."""
-        try:
-            kept = parsedate_to_datetime(self.headers["If-Modified-Since"])
-            return kept >= parsedate_to_datetime(changed)
-        except (TypeError, ValueError):
-            return False
+    def _send(self, path, file, body):
+        about = os.fstat(file.fileno())
+        tag = _tag(path, about)
+        if self.headers["If-None-Match"] == tag:
+            self._head(HTTPStatus.NOT_MODIFIED, {"ETag": tag})
+            return
+        kind = TYPES.get(path.suffix, "application/octet-stream")
+        size = {"Content-Type": kind, "Content-Length": about.st_size}
+        self._head(HTTPStatus.OK, {**size, "ETag": tag})
+        if body:
+            shutil.copyfileobj(file, self.wfile)
 
     def _head(self, status, headers):
         self.send_response(status)
@@ -89,3 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Says nothing of each request."""
+
+
+def _tag(path, about):
+    """An ETag. The address of another bundle's file is the same, its path is not."""
+    known = f"{path.resolve()} {about.st_mtime_ns} {about.st_size}"
+    return f'"{hashlib.sha256(os.fsencode(known)).hexdigest()[:32]}"'

@@ -33,30 +33,29 @@ def files(bundle, runtime=None):
         if name in entries:
             sessions.read(bundle / name, entries[name])
             found[f"bundle/{name}"] = bundle / name
-    folder = runtime_folder(bundle, runtime)
+    folder = runtime_folder(runtime)
     return found | {f"runtime/{name}": folder / name for name in RUNTIME}
 
 
-def runtime_folder(bundle, given=None):
+def runtime_folder(given=None):
     """Returns the folder that holds onnxruntime-web, which `npm install onnxruntime-web` brings.
 
+    It is never looked for in a bundle: a stranger's would bring JavaScript of its own.
+
     Args:
-        bundle: a folder in which it may have been installed too.
-        given: the folder, or one in which npm installed it. None: the current folder, then the
-            bundle.
+        given: the folder, or one in which npm installed it. None: the current folder.
 
     Raises:
         ValueError: it is not there.
 
     Example:
 
-    >>> runtime_folder(Path("nowhere"), Path("nowhere"))
+    >>> runtime_folder(Path("nowhere"))
     Traceback (most recent call last):
     ValueError: nowhere holds no onnxruntime-web (ort.wasm.bundle.min.mjs): give --runtime
     node_modules/onnxruntime-web/dist, after npm install onnxruntime-web
     """
-    places = [Path(), bundle] if given is None else [given]
-    for folder in [*([] if given is None else [given]), *(place / INSTALLED for place in places)]:
+    for folder in [INSTALLED] if given is None else [given, given / INSTALLED]:
         if all((folder / name).is_file() for name in RUNTIME):
             return folder
     if given is None:

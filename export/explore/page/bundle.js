@@ -1,6 +1,6 @@
 // A bundle in the browser: what its files are fed, and what they give.
 
-import { labels } from "./labels.js";
+import { beginning, covariatesOf } from "./labels.js";
 
 const FORMAT = "keras-vae", VERSION = 2;
 const LARGEST = 2n ** 63n;
@@ -42,7 +42,8 @@ export class Bundle {
     this.shape = manifest.input_shape;
     this.size = this.shape.reduce((a, b) => a * b, 1);
     this.latentDim = manifest.latent_dim;
-    this.labels = labels(manifest);
+    this.covariates = covariatesOf(manifest);
+    this.label = beginning(this.covariates); // where none is given
   }
 
   has(stem) {
@@ -50,7 +51,7 @@ export class Bundle {
   }
 
   /** z and x of samples, as rows: {z: [Float32Array], x: [Float32Array]}. */
-  async sample({ seed, first = 0n, count, temperature = 1, label = 0, draw = false }) {
+  async sample({ seed, first = 0n, count, temperature = 1, label = this.label, draw = false }) {
     const feeds = { seed, first, count: BigInt(count) };
     for (const name in feeds) feeds[name] = this.#int64([feeds[name]], []);
     feeds.temperature = this.#float32([temperature], []);
@@ -60,7 +61,7 @@ export class Bundle {
   }
 
   /** x_hat of each row of z. */
-  async decode(z, label = 0) {
+  async decode(z, label = this.label) {
     const labels = this.#labels(z.map(() => label), [z.length]);
     const out = await this.#run("decoder", { z: this.#rows(z, [this.latentDim]), ...labels });
     return rows(out.x_hat, z.length);
@@ -73,7 +74,7 @@ export class Bundle {
   }
 
   /** elbo and log_likelihood of one x, in nats. */
-  async score(x, label = 0) {
+  async score(x, label = this.label) {
     const { num_samples = 100, seed = "0", index = 0 } = this.manifest.anomaly ?? {};
     const out = await this.#run("scorer", {
       x: this.#rows([x], this.shape),
@@ -143,11 +144,11 @@ export class Bundle {
     return new this.#ort.Tensor("float32", flat, [rows.length, ...shape]);
   }
 
-  /** What the files take for these places in `this.labels`. */
-  #labels(places, dims) {
-    const y = places.flatMap((place) => this.labels[place].y);
+  /** What the files take for these labels, of each a number for each of `this.covariates`. */
+  #labels(labels, dims) {
+    const y = labels.flat();
     if (this.manifest.num_classes) return { label: this.#int64(y, dims) };
-    return y.length ? { label: this.#float32(y, [...dims, y.length / places.length]) } : {};
+    return y.length ? { label: this.#float32(y, [...dims, y.length / labels.length]) } : {};
   }
 }
 

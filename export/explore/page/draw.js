@@ -1,5 +1,6 @@
 // Draw: samples by seed, temperature and label.
 import { seedOf } from "./bundle.js";
+import { controls } from "./labels.js";
 import { latest } from "./state.js";
 import { tiles } from "./tiles.js";
 
@@ -7,14 +8,14 @@ const COUNT = 16;
 
 export function draw(page) {
   const { bundle, state, view, fail, clear } = page;
-  const form = document.querySelector("#draw"), { seed, temperature, what, label, shown } = form.elements;
+  const form = document.querySelector("#draw"), { seed, temperature, what, shown } = form.elements;
   document.querySelector("#what").hidden = !bundle.has("generator");
   if (page.isTable && bundle.has("generator")) what.value = "draw"; // a mean of rows is none
-  offer(label, bundle.labels, document.querySelector("#label"));
+  const label = controls(document.querySelector("#label"), bundle.covariates);
 
   async function show() {
     const asked = { seed: seedOf(seed.value), count: COUNT, temperature: Number(temperature.value) };
-    const given = { ...asked, label: Number(label.value), draw: what.value === "draw" };
+    const given = { ...asked, label: label(), draw: what.value === "draw" };
     const { z, x } = await bundle.sample(given);
     clear();
     const name = (i) => `sample ${i} of seed ${asked.seed}`;
@@ -34,9 +35,4 @@ export function draw(page) {
     again();
   });
   return show();
-}
-
-function offer(select, labels, place) {
-  place.hidden = labels.length < 2;
-  labels.forEach(({ name }, i) => select.add(new Option(name, i)));
 }

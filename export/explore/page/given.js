@@ -1,11 +1,13 @@
 // Encode: an image or values of the user's, its reconstruction, and its score.
 import { isPicture } from "./show.js";
+import { latest } from "./state.js";
 import { parsed, preprocessing, text } from "./unit.js";
 
 export function given(page, keep) {
   const { bundle, state, fail, clear } = page, { manifest } = bundle;
   const pictured = isPicture(manifest), box = document.querySelector("#drop");
   const input = box.querySelector("input"), form = document.querySelector("#typed");
+  let last = null, told = ""; // what was given, and the label of what is shown of it
   document.querySelector("#file").hidden = !pictured;
   form.hidden = pictured;
   input.addEventListener("change", () => take([...input.files]));
@@ -21,6 +23,10 @@ export function given(page, keep) {
       if (name === "drop") take([...event.dataTransfer.files]);
     });
   }
+  const show = latest(rebuild, fail);
+  state.addEventListener("change", () => {
+    if (last && String(state.label) !== told) show();
+  });
   if (!pictured) {
     bundle.sample({ seed: 0n, count: 1, draw: bundle.has("generator") })
       .then(({ x }) => { form.elements.values.value = text(manifest, x[0]); }, fail);
@@ -37,20 +43,27 @@ export function given(page, keep) {
     });
   }
 
-  async function encode({ x, words }) {
-    const { mean } = await bundle.encode([x]);
-    const [x_hat] = await bundle.decode(mean, state.label);
-    state.set({ z: mean[0] });
+  async function encode(one) {
+    const { mean: [z] } = await bundle.encode([one.x]);
+    state.set({ z });
+    last = { ...one, z };
+    await show();
+  }
+
+  async function rebuild() {
+    const { x, z, words } = last, { label } = state;
+    told = String(label);
+    const [x_hat] = await bundle.decode([z], label);
     for (const [id, values] of [["#x", x], ["#x_hat", x_hat]]) {
       document.querySelector(id).replaceChildren(page.view(values, false));
     }
     document.querySelector("#given").hidden = false;
-    document.querySelector("#score").textContent = words + (await scored(x));
+    document.querySelector("#score").textContent = words + (await scored(x, label));
   }
 
-  async function scored(x) {
+  async function scored(x, label) {
     if (!bundle.has("scorer")) return "";
-    const { elbo, logLikelihood, numSamples } = await bundle.score(x, state.label);
+    const { elbo, logLikelihood, numSamples } = await bundle.score(x, label);
     if (!Number.isFinite(logLikelihood)) return `No density: x must be ${manifest.likelihood.support}.`;
     const told = manifest.anomaly;
     const verdict = !told ? "" : -logLikelihood > told.threshold ? " An anomaly." : " Not an anomaly.";

@@ -1,8 +1,8 @@
-// What the page is about: one z and one label. Whoever shows them listens for "change".
+// What the page is about: one z and one label, a number for each covariate. Whoever shows them listens for "change".
 
 export class State extends EventTarget {
   z = null;
-  label = 0;
+  label = [];
 
   /** Takes another z, another label, or both. */
   set({ z = this.z, label = this.label }) {

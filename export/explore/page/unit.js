@@ -1,6 +1,6 @@
 // x in its own unit, and as it is shown: pixels from 0 to 1, values as text.
 
-const DAY = 86400e3;
+import { dateForm, dateText, daysOf } from "./dates.js";
 
 /** The manifest's preprocessing, x ↦ (x - location) / scale, as functions of one example. */
 export function preprocessing({ preprocessing: told, input_shape: shape }) {
@@ -31,44 +31,61 @@ export function written(column, value) {
   if (column.kind === "category") return String(column.categories[Math.round(value)] ?? value);
   if (column.kind === "count") return String(Math.round(value));
   if (column.kind === "number") return value.toFixed(Math.min(20, Math.max(0, column.decimals ?? 0)));
-  const date = new Date(Date.parse(`${column.origin}Z`) + value * DAY);
-  return Number.isNaN(+date) ? String(value) : date.toISOString().slice(0, 10);
+  return dateText(column, value);
 }
 
 /** The text of one example, as the page takes it back. */
 export function text(manifest, x) {
   const columns = entries(manifest);
-  return Array.from(x, (value, i) => columns ? written(columns[i], value) : short(value)).join(", ");
+  return Array.from(x, (value, i) => columns ? quoted(written(columns[i], value)) : short(value)).join(", ");
+}
+
+function quoted(part) {
+  return /[,;\t\n"]|^\s|\s$/.test(part) ? `"${part.replaceAll('"', '""')}"` : part;
 }
 
 /** One example from its text; an error of one line if it is none. */
 export function parsed(manifest, values) {
-  const parts = values.split(/[,;\t\n]/).map((part) => part.trim());
-  const size = manifest.input_shape.reduce((a, b) => a * b, 1);
+  const parts = split(values), size = manifest.input_shape.reduce((a, b) => a * b, 1);
   if (parts.length !== size) throw new Error(`x must be ${size} values with commas between, got ${parts.length}`);
   const columns = entries(manifest);
   const gaps = manifest.x?.missing !== undefined;
   return Float32Array.from(parts, (part, i) => {
-    const value = columns ? read(columns[i], part) : Number(part || NaN);
-    if (Number.isNaN(value) && !(gaps && part === "")) {
-      throw new Error(`${columns ? columns[i].name : `value ${i + 1}`} must be ${kindOf(columns?.[i])}, got ${part || "nothing"}`);
-    }
-    return value;
+    return gaps && part === "" ? NaN : entry(columns?.[i] ?? { name: `value ${i + 1}`, kind: "number" }, part);
   });
 }
 
-function read(column, part) {
-  if (part === "") return NaN;
-  if (column.kind === "category") {
-    const place = column.categories.map(String).indexOf(part);
-    return place < 0 ? NaN : place;
+/** Values with commas between; one that holds a comma stands in quotes, and a quote in it twice. */
+function split(values) {
+  const part = /[^\S\t\n]*(?:"((?:[^"]|"")*)"[^\S\t\n]*(?=[,;\t\n]|$)|([^,;\t\n]*))([,;\t\n]|$)/y;
+  const parts = [];
+  for (let end = null; end !== "";) {
+    const [, within, plain, next] = part.exec(values);
+    parts.push(within?.replaceAll('""', '"') ?? plain.trim());
+    end = next;
   }
-  return column.kind === "date" ? (Date.parse(part) - Date.parse(`${column.origin}Z`)) / DAY : Number(part);
+  return parts;
+}
+
+/** One value of a column from its text; an error of one line if it is none. */
+export function entry(column, part) {
+  const value = part === "" ? NaN : read(column, part);
+  if (!Number.isFinite(Math.fround(value))) {
+    throw new Error(`${column.name} must be ${kindOf(column)}, got ${part || "nothing"}`);
+  }
+  return value;
+}
+
+function read(column, part) {
+  if (column.kind === "date") return daysOf(column, part);
+  if (column.kind !== "category") return Number(part);
+  const place = column.categories.map(String).indexOf(part);
+  return place < 0 ? NaN : place;
 }
 
 function kindOf(column) {
-  if (column?.kind !== "category") return column?.kind === "date" ? "a date" : "a number";
-  return `one of ${column.categories.slice(0, 8).join(", ")}`;
+  if (column.kind === "date") return `a date, ${dateForm(column)}`;
+  return column.kind === "category" ? `one of ${column.categories.slice(0, 8).join(", ")}` : "a number";
 }
 
 /** A float32 with the digits that tell it from all others. */

@@ -6,13 +6,16 @@ const STEPS = 8;
 
 /** Returns the function that keeps the current z as "a" or "b". */
 export function walk({ bundle, state, view, fail }) {
-  const ends = {}, t = document.querySelector("#t"), place = document.querySelector("#steps");
+  const ends = {};
+  let told = ""; // the label of what is shown
+  const t = document.querySelector("#t"), place = document.querySelector("#steps");
   const at = (share) => ends.a.map((value, j) => (1 - share) * value + share * ends.b[j]);
   const go = (share) => {
     t.value = share;
     state.set({ z: at(share) });
   };
   const show = latest(async () => {
+    told = String(state.label);
     const shares = Array.from({ length: STEPS }, (_, i) => i / (STEPS - 1));
     const x = await bundle.decode(shares.map(at), state.label);
     const name = (i) => `step ${i + 1} of ${STEPS} from A to B`;
@@ -29,6 +32,9 @@ export function walk({ bundle, state, view, fail }) {
   }
 
   for (const end of ["a", "b"]) document.querySelector(`#keep-${end}`).onclick = () => keep(end);
+  state.addEventListener("change", () => {
+    if (ends.a && ends.b && String(state.label) !== told) show();
+  });
   t.addEventListener("input", () => go(Number(t.value)));
   return keep;
 }

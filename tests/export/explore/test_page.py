@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from export.explore import site
-from export.runtime import OnnxVAE
-from keras_vae import conditions, noise
+from export.runtime import OnnxVAE, rows
+from keras_vae import noise
+from keras_vae.tables import finding
 
 HIDDEN = "document.querySelector('#error').hidden"
 ERROR = "document.querySelector('#error').textContent"
@@ -271,6 +272,40 @@ def test_a_value_that_no_column_has_is_refused_and_a_gap_is_not(page, row, told)
     assert json.loads(module(page, "unit", code, TABLE)) == told
 
 
+@pytest.mark.parametrize("form", finding.FORMATS)
+def test_dates_are_those_of_the_runtime_in_each_format(page, form):
+    """Whatever the browser's zone is."""
+    column = {"name": "born", "kind": "date", "origin": "2020-02-28", "format": form}
+    days = [-7305.0, 0.0, 1.25, 6.5218749, 40.999]
+    written = rows.texts([column], np.array(days)[:, None])["born"]
+    page.send("Emulation.setTimezoneOverride", timezoneId="America/New_York")
+    code = f"""
+        return {days}.map((days) => m.dateText(manifest, days))
+            .map((text) => [text, m.daysOf(manifest, text)])"""
+    found = module(page, "dates", code, column)
+    page.send("Emulation.setTimezoneOverride", timezoneId="")
+    assert [text for text, _ in found] == written
+    assert [read for _, read in found] == [rows.days_of(column)(text) for text in written]
+
+
+@pytest.mark.parametrize("text", ["2020-03-05", "31.02.2020", "05.03.2020 10:00", "5/3/2020", ""])
+def test_a_date_in_another_format_is_refused_with_what_is_expected(page, text):
+    born = {"name": "born", "kind": "date", "origin": "1970-01-01", "format": "%d.%m.%Y"}
+    code = f"try {{ m.parsed(manifest, '{text}') }} catch (error) {{ return error.message }}"
+    told = module(page, "unit", code, {"input_shape": [1], "columns": [born]})
+    assert told == f"born must be a date, DD.MM.YYYY, got {text or 'nothing'}"
+
+
+def test_a_category_may_hold_what_separates_values(page):
+    names = ["b, c", 'd "e"', ' f; "', "g", '"h"', "i\tj"]
+    kind = {"name": "kind", "kind": "category", "categories": names}
+    table = {"input_shape": [6], "columns": [kind] * 6}
+    code = "const text = m.text(manifest, [0, 1, 2, 3, 4, 5]); return [...m.parsed(manifest, text)]"
+    assert module(page, "unit", code, table) == [0, 1, 2, 3, 4, 5]
+    code = 'return [...m.parsed(manifest, \'"b, c", g\\tg; "g" ,g,  "i\tj"\')]'
+    assert module(page, "unit", code, table) == [0, 3, 3, 3, 3, 5]
+
+
 def test_vectors_are_bars_of_their_height(page):
     code = """
         const svg = m.viewer(manifest)(Float32Array.of(1, -2, 4));
@@ -287,20 +322,3 @@ def test_preprocessing_of_nested_lists_broadcasts(page):
     unit = "return m.preprocessing(manifest)"
     assert module(page, "unit", f"{unit}.seen({x.tolist()})", manifest) == seen
     assert module(page, "unit", f"{unit}.own({seen})", manifest) == x.tolist()
-
-
-def test_labels_are_the_combinations_of_the_covariates(page):
-    """In the order of `conditions.in_turn`, with numbers beside their mean."""
-    site = {"name": "site", "kind": "category", "categories": ["a", "b"]}
-    age = {"name": "age", "kind": "number", "mean": 40.0, "scale": 10.0}
-    told = {"input_shape": [3], "covariates": [site, age]}
-    offered = module(page, "labels", "return m.labels(manifest)", told)
-    assert [label["name"] for label in offered] == [
-        *("site a, age 30", "site a, age 50"),
-        *("site b, age 30", "site b, age 50"),
-    ]
-    y = conditions.in_turn(told["covariates"], np.arange(4))
-    assert [label["y"] for label in offered] == y.tolist()
-    known = module(page, "labels", "return m.labels(manifest)", {"num_classes": 2})
-    assert known == [{"name": "0", "y": [0]}, {"name": "1", "y": [1]}]
-    assert module(page, "labels", "return m.labels(manifest)", {}) == [{"name": "", "y": []}]
