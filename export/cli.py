@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from export import report, runtime
-from keras_vae.cli import FAILED, Parser, fail, status_of
+from keras_vae.cli import FAILED, Parser, add_unseen, fail, status_of
 from keras_vae.commands.runs import Run
 from keras_vae.names import CONVERTERS, DATASETS, PRECISIONS, listed
 from keras_vae.output import patiently
@@ -59,8 +59,11 @@ def _check(options):
         value = getattr(options, name)
         if not 0 <= value < float("inf"):
             raise ValueError(f"--{name} must be a number >= 0, got {value}")
-    if not options.precision and (options.data or options.data_dir):
-        raise ValueError("--data is to judge files of lower precision by: add --precision")
+    of_held_out = options.data or options.data_dir or options.unseen != "error"
+    if not options.precision and of_held_out:
+        raise ValueError(
+            "--data and --unseen are for data to judge files of lower precision by: add --precision"
+        )
 
 
 def _summary(out, seconds):
@@ -97,7 +100,7 @@ def _export(run, out, options):
 def _held_out(vae, run, options):
     from keras_vae.commands.testing import load_test_set
 
-    test = load_test_set(vae, run, options.data, options.data_dir)
+    test = load_test_set(vae, run, options.data, options.data_dir, options.unseen)
     name = Path(test.data).name
     return {"x": test.x, "label": test.label, "data": name, "budget": options.budget}
 
@@ -149,6 +152,7 @@ def _parser():
     )
     parser.add_argument("--data", help="the held-out data; by default those of the training")
     parser.add_argument("--data-dir", help=f"the folder of {listed(DATASETS[1:])}")
+    add_unseen(parser)
     return parser
 
 

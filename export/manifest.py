@@ -88,9 +88,12 @@ def _map(transformed):
 
 
 def _columns(vae):
-    """What the columns of a table are, without where their numbers lie."""
-    columns = columns_of(vae)
-    plain = [dataclasses.replace(c, x_knots=None, y_knots=None) for c in columns or ()]
+    """What the columns of a table are, without where their numbers lie.
+
+    Labels are left out if the decoder takes z alone: to the bundle they are other columns.
+    """
+    columns = [c for c in columns_of(vae) or () if vae.covariates or not c.label]
+    plain = [dataclasses.replace(c, x_knots=None, y_knots=None) for c in columns]
     return {"columns": [column.told() for column in plain]} if columns else {}
 
 

@@ -7,6 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
+from export import bundle
+from export import cli as exporting
 from keras_vae.cli import main
 from keras_vae.models import load_model
 from keras_vae.tables import rows
@@ -88,6 +90,38 @@ def test_commands_that_score_a_table_take_unseen(run, tmp_path, capsys):
         assert main(arguments) == 2
         assert "give unseen='missing' (--unseen missing)" in capsys.readouterr().err
         assert main([*arguments, "--unseen", "missing"]) == 0
+
+
+def test_a_flag_is_advised_only_where_it_can_be_asked_for_and_helps(run, tmp_path, capsys):
+    text = (run.parent / "people.csv").read_text()
+    label, entry = tmp_path / "label.csv", tmp_path / "entry.csv"
+    label.write_text(text.replace(",a,", ",c,"))
+    entry.write_text(text.replace(",x\n", ",z\n"))
+    train = ["train", "--columns", str(run.parent / "columns.json"), "--data"]
+    for arguments, told in (
+        (["evaluate", str(run), "--data", label], "'town' holds 'c'"),
+        (["impute", str(run), "--out", tmp_path / "out.csv", "--data", label], "'town' holds 'c'"),
+        ([*train, entry, "--out", tmp_path / "new"], "'work' holds 'z'"),
+    ):
+        assert main([*map(str, arguments)]) == 2
+        assert told in (line := capsys.readouterr().err)
+        assert "unseen" not in line
+
+
+def test_export_takes_unseen_for_the_data_that_judge(run, tmp_path, monkeypatch, capsys):
+    data, judged = tmp_path / "odd.csv", []
+    data.write_text((run.parent / "people.csv").read_text().replace(",x\n", ",z\n"))
+    monkeypatch.setattr(bundle, "write", lambda *_, x, **others: judged.append(x))
+    monkeypatch.setattr(exporting, "_summary", lambda *_: [])
+    arguments = [str(run), "--out", str(tmp_path / "bundle"), "--unseen", "missing"]
+    assert exporting.main(arguments) == 2
+    assert "--data and --unseen are for" in capsys.readouterr().err
+    arguments += ["--data", str(data), "--precision", "float16"]
+    assert exporting.main([*arguments, "--unseen", "error"]) == 2
+    assert "(--unseen missing)" in capsys.readouterr().err
+    assert exporting.main(arguments) == 0
+    (x,) = judged
+    assert 0 < np.isnan(x[:, 1]).sum() < len(x)
 
 
 @pytest.mark.parametrize(

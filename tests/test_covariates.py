@@ -9,6 +9,7 @@ import scipy.stats
 
 import keras_vae
 from keras_vae import evaluation, tables
+from keras_vae.commands import runs, testing
 from keras_vae.distributions import Column
 from keras_vae.models.labels import Labels
 from keras_vae.plotting import kinds
@@ -256,6 +257,25 @@ FRAME = pl.DataFrame(
         "site": ["a", "b"] * 40,
     }
 )
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_a_stream_of_values_by_name_is_refused(method, x, y):
+    named = {"site": y[:, 0], "age": y[:, 1]}
+    for given, kind in ((named, "dict"), (tuple(named.values()), "tuple")):
+        with pytest.raises(ValueError, match=rf"got a {kind}: keras_vae.tables.covariates"):
+            getattr(made(), method)(stream(x, given), verbose=0)
+
+
+@pytest.mark.parametrize("data", ["digits", "x.npz"])
+def test_data_that_hold_no_covariates_are_told_from_those_that_may(data, x, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "x.npz", x_train=x)
+    vae, folder = made(), runs.Run(tmp_path)
+    with pytest.raises(ValueError, match="given site, age, which are read from a table or an .h5"):
+        testing.load_test_set(vae, folder, data)
+    with pytest.raises(ValueError, match="nowhere.npz: no such file"):
+        testing.load_test_set(vae, folder, "nowhere.npz")
 
 
 def test_a_table_is_given_its_columns_with_label():

@@ -157,14 +157,49 @@ def test_sparse_rows_are_encoded_scored_and_judged_as_dense_ones(counts):
 def test_the_order_of_sparse_rows_is_a_function_of_the_epoch(counts):
     def orders(first, last):
         keras.utils.set_random_seed(3)
-        rows = PackedRows(sparse.csr_array(counts), batch_size=16, shuffle=True, epoch=first)
+        x, y = sparse.csr_array(counts), np.arange(len(counts))
+        rows = PackedRows(x, y, batch_size=16, shuffle=True, epoch=first)
         for epoch in range(first, last):
-            yield epoch, rows.order.tolist()
+            yield epoch, [row for _, labels in rows for row in labels.tolist()]
             rows.on_epoch_end()
 
     whole = dict(orders(0, 4))
     assert dict(orders(2, 4)) == {epoch: whole[epoch] for epoch in (2, 3)}
     assert whole[0] != whole[1]
+
+
+def test_rows_read_beyond_an_epoch_of_some_steps_are_in_the_same_orders(counts):
+    x, y = sparse.csr_array(counts), np.arange(len(counts))  # 70: 5 batches
+
+    def seen(epoch, count, ends):
+        keras.utils.set_random_seed(3)
+        rows = PackedRows(x, y, batch_size=16, shuffle=True, epoch=epoch, steps=3)
+        assert rows.num_batches is None
+        for index in range(count):  # however late Keras says that an epoch is over
+            yield rows[index][1].tolist()
+            for _ in range(ends.count(index)):
+                rows.on_epoch_end()
+
+    whole = [*seen(0, 10, [])]
+    assert [*seen(0, 10, [0, 0, 1, 4])] == whole
+    assert [*seen(2, 4, [2])] == whole[6:]  # an epoch has 3
+    passes = [sum(whole[:5], []), sum(whole[5:], [])]
+    assert [sorted(rows) for rows in passes] == [y.tolist()] * 2
+    assert passes[0] != passes[1]
+
+
+def test_a_fit_of_sparse_rows_by_steps_goes_on_through_the_rows(counts):
+    def fitted(*epochs):
+        vae = table_vae("poisson")
+        for initial, last in epochs:
+            keras.utils.set_random_seed(0)
+            given = {"initial_epoch": initial, "epochs": last, "steps_per_epoch": 3}
+            vae.fit(sparse.csr_array(counts), batch_size=16, verbose=0, **given)
+        assert int(vae.optimizer.iterations) == 12
+        return vae.get_weights()
+
+    for found, expected in zip(fitted((0, 2), (2, 4)), fitted((0, 4)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_fit_of_sparse_rows_that_goes_on_comes_to_the_same_weights(counts):

@@ -90,7 +90,10 @@ def _text(category):
 
 
 def numbers(
-    columns: Sequence[Column], rows: Sequence[list[str]], head: list[str], unseen: str = "error"
+    columns: Sequence[Column],
+    rows: Sequence[list[str]],
+    head: list[str],
+    unseen: str | None = "error",
 ) -> NDArray[np.float32]:
     """Rows of text as x: float32 `(N, D)`, NaN where a value is missing.
 
@@ -98,7 +101,8 @@ def numbers(
         columns: dictionaries; those that are labels are left out.
         rows: lists of text.
         head: the names of what stands in a row.
-        unseen: what becomes of a category that a column does not list: `"error"`, or `"missing"`.
+        unseen: what becomes of a category that a column does not list: `"error"`, or `"missing"`;
+            None: an error that does not advise to ask for the latter.
 
     Raises:
         ValueError: a column is not there, or holds what is none of its values; it says where.
@@ -131,7 +135,7 @@ def labels(
     label = [{**column, "label": False} for column in columns if column.get("label")]
     if not label:
         return None
-    y = numbers(label, rows, head)
+    y = numbers(label, rows, head, unseen=None)
     if np.isnan(y).any():
         row, place = np.argwhere(np.isnan(y))[0]
         raise ValueError(f"row {row} has no {label[place]['name']!r}, its label")
@@ -144,7 +148,7 @@ def _read(read, text, column, number, unseen):
     if x is None and column["kind"] == "category" and unseen == "missing":
         return math.nan
     if x is None or not _is_inside(x, column):
-        advice = ": give --unseen missing" if column["kind"] == "category" else ""
+        advice = ": give --unseen missing" if column["kind"] == "category" and unseen else ""
         raise ValueError(
             f"column {column['name']!r} holds {text!r} in row {number}, which is no "
             f"{column['kind']} that it may hold{advice}"

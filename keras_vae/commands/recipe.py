@@ -80,7 +80,7 @@ def absolute(path):
 def load(settings):
     """The data set that the settings name; without its labels, if the model takes none."""
     given = settings.data, settings.data_dir, settings.columns, settings.label
-    dataset = datasets.load(*given)
+    dataset = datasets.load(*given, unseen=None)
     if has_label(settings, dataset):
         testing.labels(dataset, dataset.y_train)
         return dataset

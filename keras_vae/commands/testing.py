@@ -2,14 +2,16 @@
 
 import dataclasses
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
-from keras_vae import datasets, evaluation
+from keras_vae import datasets, evaluation, tables
 from keras_vae.distributions import Bernoulli
 from keras_vae.models.packed import is_packed
+from keras_vae.names import DATASETS
 
 SEED = 0  # of the binary test set: one for all, so that numbers can be compared
 
@@ -87,10 +89,23 @@ def load_test_set(vae, folder, data=None, data_dir=None, unseen="error"):
     columns = evaluation.columns_of(vae) or covariates or None
     names = [column.name for column in columns or () if column.label or covariates]
     label = [told["column"]] if told else names or None
+    _check_holds(covariates, data)
     dataset = datasets.load(data, data_dir, columns, label, unseen)
     dataset = by_name(dataset, told["classes"]) if told else dataset
     binary = settings.binarize if settings else needs_binary(vae, dataset.x_test)
     return test_set(dataset, data, binary, bool(vae.covariates))
+
+
+def _check_holds(covariates, data):
+    """Refuses data in which covariates cannot stand; what is nowhere is refused as it is loaded."""
+    path = Path(data).expanduser()
+    tabular = path.suffix.lower() in (*tables.SUFFIXES, ".h5ad") and not path.is_dir()
+    if covariates and (data in DATASETS or path.exists()) and not tabular:
+        names = ", ".join(column.name for column in covariates)
+        raise ValueError(
+            f"the model is given {names}, which are read from a table or an .h5ad alone, and "
+            f"{data} is neither: give such --data, or use vae.score(x, label=...) in Python"
+        )
 
 
 def labels(dataset, y):

@@ -54,6 +54,8 @@ class Drawn:
         return self.shape[0]
 
     def __getitem__(self, rows):
+        if np.ndim(rows) == 0 and not isinstance(rows, slice):
+            return self[[rows]].toarray()[0]
         return Drawn(self.x[rows], self.seed, self.places[rows])
 
     def toarray(self):

@@ -44,7 +44,7 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None, unseen=
         label: of a table, or of the obs of an `.h5ad`: the column that the labels stand in; or
             several, the covariates, in a list or separated by commas.
         unseen: of a table: what becomes of a category that `columns` does not list, as for
-            `tables.read`.
+            `tables.read`, None included.
 
     Returns:
         A `Dataset`.
@@ -60,7 +60,7 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None, unseen=
     ((8, 8, 1), 'float32', 1.0)
     """
     if isinstance(name_or_path, str) and name_or_path in NAMES:
-        if columns is not None or label is not None or unseen != "error":
+        if columns is not None or label is not None or unseen not in ("error", None):
             raise ValueError(f"columns and label are for tables, and {name_or_path} is none")
         return _load_named(name_or_path, data_dir)
     if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
@@ -72,7 +72,7 @@ def load(name_or_path="digits", data_dir=None, columns=None, label=None, unseen=
         raise ValueError(f"data_dir is for {', '.join(NAMES[1:])}: {path} is a path already")
     if path.suffix.lower() in tables.SUFFIXES and not path.is_dir():
         return from_table(path.stem, tables.read(path, columns, label, unseen), path)
-    if unseen != "error":
+    if unseen not in ("error", None):
         raise ValueError(f"unseen is for the categories of a table, and {path} is none")
     cells_too = path.suffix.lower() == ".h5ad" and not path.is_dir()
     if columns is not None and not (cells_too and label):

@@ -54,6 +54,8 @@ class Pictures:
         return len(self.rows)
 
     def __getitem__(self, rows):
+        if np.ndim(rows) == 0 and not isinstance(rows, slice):  # one picture, as of an array
+            return self[[rows]].toarray()[0]
         return type(self)(self._levels, self.rows[rows], self.numbers, self.shape[1:], self.white)
 
     def toarray(self):

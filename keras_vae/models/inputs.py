@@ -76,9 +76,14 @@ def pack(given, batch_size=None):
     if not is_packed(given["x"]):
         return
     columns = [given.pop(name) for name in COLUMNS[1:] if given.get(name) is not None]
-    size, epoch = batch_size or given.get("batch_size"), given.get("initial_epoch", 0)
-    shuffle = given.get("shuffle", False)
-    given["x"] = PackedRows(given["x"], *columns, batch_size=size, shuffle=shuffle, epoch=epoch)
+    given["x"] = PackedRows(
+        given["x"],
+        *columns,
+        batch_size=batch_size or given.get("batch_size"),
+        shuffle=given.get("shuffle", False),
+        epoch=given.get("initial_epoch", 0),
+        steps=given.get("steps_per_epoch"),
+    )
     if "shuffle" in given:
         given["shuffle"] = False  # Keras would shuffle the batches too, by Python's seed
 

@@ -149,6 +149,11 @@ class Labels:
         """Returns the y of a batch, or raises a `ValueError` with what is wrong."""
         if y is None:
             raise ValueError(f"{self._asks()}, and the data hold none: give x and y")
+        if not hasattr(y, "shape"):  # by name, or each by itself: so they are no numbers yet
+            raise ValueError(
+                f"{self._asks()}, and y of a batch must be one tensor of them, got a "
+                f"{type(y).__name__}: keras_vae.tables.covariates gives y as numbers"
+            )
         if tuple(y.shape[1:]) not in ((*self._one,), (len(self.columns),)):
             want = "a whole number" if self._one == () else f"{self._one[0]} numbers"
             raise ValueError(f"{self._asks()}, {want} for each example, got {y.shape}")

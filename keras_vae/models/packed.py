@@ -74,6 +74,8 @@ class PackedRows(keras.utils.PyDataset):
             NumPy's global seed fixes it.
         epoch: the number of the first one.
         nested: whether a batch is one input, `((x, *columns),)`, as for `predict`.
+        steps: batches in an epoch, where it is not all of them: `steps_per_epoch`. The batches do
+            not end then: after all rows come all rows in the next order.
 
     Example:
 
@@ -83,7 +85,9 @@ class PackedRows(keras.utils.PyDataset):
     (array([[0., 0., 1.]]), array([2]))
     """
 
-    def __init__(self, x, *columns, batch_size=None, shuffle=False, epoch=0, nested=False):
+    def __init__(
+        self, x, *columns, batch_size=None, shuffle=False, epoch=0, nested=False, steps=None
+    ):
         super().__init__()
         self.x, self.columns = x, [np.asarray(column) for column in columns]
         self.batch_size, self.nested = batch_size or 32, nested
@@ -93,19 +97,34 @@ class PackedRows(keras.utils.PyDataset):
                 f"x, y and sample_weight must have as many rows, got {x.shape[0]} of x and "
                 f"{', '.join(str(len(column)) for column in self.columns)}"
             )
-        self.order = order(x.shape[0], self.seed, epoch)
+        self._first = None if steps is None else epoch * steps
+        self._kept = (None, None)
 
     def __len__(self):
-        return math.ceil(len(self.order) / self.batch_size)
+        return math.ceil(self.x.shape[0] / self.batch_size)
+
+    @property
+    def num_batches(self):
+        """How many there are, as Keras asks for it; None if they do not end."""
+        return len(self) if self._first is None else None
 
     def __getitem__(self, index):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        # Keras reads ahead, beyond the end of an epoch of `steps`: the index alone says the order.
+        number = self.epoch
+        if self._first is not None:
+            number, index = divmod(self._first + index, len(self))
+        rows = self._order(number)[index * self.batch_size : (index + 1) * self.batch_size]
         batch = (self.x[rows].toarray(), *(column[rows] for column in self.columns))
         return (batch if len(batch) > 1 else batch[0],) if self.nested else batch
 
+    def _order(self, number):
+        kept = self._kept  # with its number, since another thread may put another there
+        if kept[0] != number:
+            kept = self._kept = (number, order(self.x.shape[0], self.seed, number))
+        return kept[1]
+
     def on_epoch_end(self):
         self.epoch += 1
-        self.order = order(len(self.order), self.seed, self.epoch)
 
 
 def order(count, seed, epoch):

@@ -21,7 +21,8 @@ def encode(frame, columns, unseen="error"):
         frame: what `frames.read` gives.
         columns: `Column`s.
         unseen: what becomes of a category that the column does not list: `"error"`, or
-            `"missing"`; of a label it is an error.
+            `"missing"`; None: an error that does not advise to ask for the latter. Of a label it
+            is always such an error.
 
     Returns:
         `(x, y)`. y is None if no column is a label, int64 `(N,)` of one category, and else float32
@@ -37,7 +38,7 @@ def encode(frame, columns, unseen="error"):
     >>> encode(pl.DataFrame({"sex": ["m", None, "f"]}), [sex])[0].ravel()
     array([ 1., nan,  0.], dtype=float32)
     """
-    if unseen not in ("error", "missing"):
+    if unseen not in ("error", "missing", None):
         raise ValueError(f"unseen must be 'error' or 'missing', got {unseen!r}")
     absent = [column.name for column in columns if column.name not in frame.columns]
     if absent:
@@ -61,7 +62,7 @@ def _labels(frame, columns):
 
 
 def _label(frame, column):
-    y = _numbers(frame[column.name], column, "error")
+    y = _numbers(frame[column.name], column, None)
     missing = np.isnan(y)
     if missing.any():
         raise ValueError(
@@ -80,22 +81,21 @@ def _numbers(series, column, unseen):
     if series.dtype.is_float():
         there &= ~series.is_nan().fill_null(True).to_numpy()
     wrong = there & ~(np.abs(numbers) <= np.finfo("float32").max)
-    if wrong.any() and (column.kind != "category" or unseen == "error"):
+    if wrong.any() and (column.kind != "category" or unseen != "missing"):
         row = int(wrong.argmax())
         raise ValueError(
-            f"column {column.name!r} holds {series[row]!r} in row {row}, and {_expected(column)}"
+            f"column {column.name!r} holds {series[row]!r} in row {row}, and "
+            f"{_expected(column, unseen)}"
         )
     return numbers
 
 
-def _expected(column):
+def _expected(column, unseen):
     if column.kind == "category":
         few = ", ".join(repr(c) for c in column.categories[:8])
         more = ", ..." if len(column.categories) > 8 else ""
-        return (
-            f"its categories are {few}{more}: give unseen='missing' (--unseen missing), or train "
-            "on a table with it"
-        )
+        advice = ": give unseen='missing' (--unseen missing), or train on a table with it"
+        return f"its categories are {few}{more}{advice if unseen else ''}"
     if column.kind == "date":
         return f"its dates are written as {column.format}"
     return "must hold finite numbers"

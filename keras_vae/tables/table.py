@@ -50,7 +50,8 @@ def read(source, columns=None, label=None, unseen="error"):
         columns: what the columns are: `Column`s, or the path of a columns.json; None: as `found`.
         label: the name of the column that a conditional model is given as its label; or several, in
             a list or separated by commas.
-        unseen: `"error"`, or `"missing"`: what becomes of categories that `columns` does not list.
+        unseen: `"error"`, or `"missing"`: what becomes of categories that `columns` does not list;
+            None: an error that does not advise to ask for the latter.
 
     Raises:
         ValueError: in one line that names the file, the column and the row.

@@ -8,9 +8,10 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from export import bundle, convert, quantize, validate, variants
+from export import bundle, convert, manifest, quantize, validate, variants
 from export.imputer import imputer
 from export.runtime import OnnxVAE, cli
+from export.runtime import manifest as manifests
 from keras_vae import VAE, conditions
 from keras_vae.distributions import Column, Columns
 from tests.export import cards
@@ -144,9 +145,9 @@ def test_a_variant_heeds_every_covariate(folder, onnx_vae, precision, x, y):
 
 
 def test_the_manifest_and_the_card_name_the_covariates(folder, onnx_vae, model):
-    manifest = json.loads((folder / "manifest.json").read_bytes())
-    assert manifest["covariates"] == onnx_vae.covariates == model.covariates
-    assert "num_classes" not in manifest
+    told = json.loads((folder / "manifest.json").read_bytes())
+    assert told["covariates"] == onnx_vae.covariates == model.covariates
+    assert "num_classes" not in told
     card = (folder / "README.md").read_text()
     assert "| `site` | the place, from 0, in: `a`, `b`, `c` |" in card
     assert "sample(64, label={'site': 'a', 'age': 40.0, 'day': '01.01.2020'})" in card
@@ -166,6 +167,18 @@ def test_the_command_line_draws_by_name_and_goes_on(folder, onnx_vae, tmp_path, 
         assert cli.main([str(folder), *wrong, "--out", str(tmp_path / "no.npy")]) == 2
         assert message in error_line()
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+
+
+@pytest.mark.parametrize("labels", [[SITE], [AGE], COVARIATES], ids=len)
+def test_the_labels_of_a_table_whose_decoder_takes_z_alone_are_no_columns(labels):
+    size = Column("size", "number", likelihood="normal", x_knots=(-1.0, 1.0), y_knots=(-1.0, 1.0))
+    plain = VAE.from_architecture("mlp", (1,), 2, Columns([size]), seed=0, hidden=(4,))
+    told = [Column(**{**column.told(), "label": True}) for column in labels]
+    vae = VAE(plain.encoder, plain.decoder, likelihood=Columns([*told, size]))
+    about = manifest.about(vae, None)
+    assert vae.covariates == manifests.covariates(about) == []
+    assert [column["name"] for column in about["columns"]] == ["size"]
+    manifests._check_columns(about)
 
 
 def test_the_gaps_of_a_table_are_filled_given_its_labels(y):
