@@ -34,7 +34,7 @@ def browser(tmp_path_factory):
 def serving(files, make=server.server):
     """Serves files, and yields their address."""
     with make(files, 0) as serves:
-        thread = threading.Thread(target=serves.serve_forever)
+        thread = threading.Thread(target=serves.serve_forever, args=(0.02,))  # seconds
         thread.start()
         try:
             yield f"http://127.0.0.1:{serves.server_address[1]}/"
