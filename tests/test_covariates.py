@@ -259,6 +259,7 @@ FRAME = pl.DataFrame(
 )
 
 
+@pytest.mark.only_on("tensorflow")  # whose data sets hold dictionaries and tuples as they are
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
 def test_a_stream_of_values_by_name_is_refused(method, x, y):
     named = {"site": y[:, 0], "age": y[:, 1]}
