@@ -80,7 +80,8 @@ def _export(run, out, options):
     metrics = _known(run.published)
     backend = CONVERTERS[options.converter]  # any other may have trained
     _say(f"loading Keras on {backend}")
-    os.environ["KERAS_BACKEND"] = backend
+    if "keras" not in sys.modules:  # which reads it once, and whoever called keeps what was said
+        os.environ["KERAS_BACKEND"] = backend
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with quiet_stderr():
         from export import bundle, validate
