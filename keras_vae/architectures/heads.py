@@ -17,9 +17,12 @@ class Seeded:
     def __init__(self, seed):
         self.stream = None if seed is None else np.random.default_rng(seed)
 
+    def next(self):
+        """The seed of the next layer, or None."""
+        return None if self.stream is None else int(self.stream.integers(2**31))
+
     def __call__(self, layer, *args, **kwargs):
-        seed = None if self.stream is None else int(self.stream.integers(2**31))
-        initializer = keras.initializers.GlorotUniform(seed=seed)
+        initializer = keras.initializers.GlorotUniform(seed=self.next())
         return layer(*args, kernel_initializer=initializer, **kwargs)
 
 
