@@ -81,7 +81,8 @@ def begin(decoder, start):
     >>> [float(number) for number in decoder(np.ones((1, 2)))[0, 1]]
     [0.5, -2.0]
     """
-    layer = next((layer for layer in decoder.layers if layer.name == "x_params"), None)
+    layers_of = decoder._flatten_layers()  # those of models in it too
+    layer = next((layer for layer in layers_of if layer.name == "x_params"), None)
     if start is None or getattr(layer, "bias", None) is None:
         return
     layer.kernel.assign(np.zeros(layer.kernel.shape))

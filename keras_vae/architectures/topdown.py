@@ -17,7 +17,7 @@ def topdown(
     latent_dim,
     num_params=None,
     seed=None,
-    num_groups=(2, 1),
+    num_groups=None,
     width=32,
     depth=1,
     activation="silu",
@@ -36,7 +36,8 @@ def topdown(
         latent_dim: numbers in each group at each position of its map; z has those of all.
         num_params: raw decoder outputs on the last axis; the likelihood says. None: as x has.
         seed: integer seed of the initial weights.
-        num_groups: how many groups there are at each size, the coarsest first.
+        num_groups: how many groups there are at each size, the coarsest first; None: two, and one
+            at the next size if there is one.
         width: channels at the size of the image; half as large ones have twice as many, at most 4.
         depth: blocks at each size, beside those of the groups.
         activation: of the hidden layers.
@@ -48,8 +49,8 @@ def topdown(
         `decoder`: `(B, vae.latent_dim)` and, with `num_classes`, `(B, num_classes)` → `x_params`.
 
     Raises:
-        ValueError: a size is not a whole number of at least 1, the input is no image, or `num_groups`
-            are more than the image has sizes.
+        ValueError: a size is not a whole number of at least 1, the input is no image, or
+            `num_groups` names more sizes than the image has.
 
     Example:
 
@@ -63,6 +64,7 @@ def topdown(
     input_shape = check_shape(input_shape, latent_dim)
     check_image("topdown", input_shape)
     sizes = sizes_of(input_shape)
+    num_groups = (2, 1)[: len(sizes)] if num_groups is None else num_groups
     num_groups = checked_groups(num_groups, [f"{height}x{w}" for height, w in reversed(sizes)])
     net = Net(2, activation, Seeded(seed))
     channels = [check_count("width", width) * min(2**i, 4) for i in range(len(sizes))]
@@ -143,7 +145,8 @@ def topdown_mlp(
     encoder = keras.Model(x, [h], name="encoder")
 
     groups = [
-        Group(shape, latent_dim, i * latent_dim, 0, activation, net.seeded.next()) for i in range(count)
+        Group(shape, latent_dim, i * latent_dim, 0, activation, net.seeded.next())
+        for i in range(count)
     ]
     h = inside = keras.Input(shape)
     for _ in blocks:
@@ -190,4 +193,6 @@ def chained(stages, latent_dim, num_classes):
     h = start(z)
     for stage in middle:
         h = stage([h, z]) if isinstance(stage, Group) else stage(h)
-    return keras.Model([z, *label] if label else z, head([h, *label] if label else h), name="decoder")
+    return keras.Model(
+        [z, *label] if label else z, head([h, *label] if label else h), name="decoder"
+    )

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from keras_vae.architectures.groups import Group, Start
+from keras_vae.architectures.groups import Group
 from keras_vae.distributions import full_normal
 from keras_vae.distributions.diagonal_normal import DiagonalNormal, GivenAbove
 from keras_vae.estimators import DoublyReparameterized

@@ -200,7 +200,7 @@ class VAE(Fitting, Inference, keras.Model):
 
     @property
     def groups(self):
-        """The groups of latents that z is made of, from the top, as a dictionary of their shapes."""
+        """The groups of latents that z is made of, from the top, by name: their shapes."""
         return self.levels.groups
 
     @property
