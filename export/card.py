@@ -47,6 +47,13 @@ def _data(manifest):
     return f"{KINDS.get(len(shape), 'arrays')} of {size}"
 
 
+def _groups(manifest):
+    """The groups of a hierarchy, as they follow each other in z."""
+    groups = manifest.get("groups", ())
+    told = [f"{g['name']} of {'×'.join(map(str, g['shape']))}" for g in groups]
+    return f"{', '.join(told)}, from the top; " if told else ""
+
+
 def _files(files):
     rows = [
         f"| `{name}` | {_signature(file['inputs'])} | {_signature(file['outputs'])} "
@@ -68,9 +75,9 @@ def _what(manifest):
         "A generative model, as files that any runtime of ONNX computes: it draws new examples, "
         "turns an example into a few numbers that say what it is, turns such numbers into an "
         "example, and says how usual an example is. It is a latent of "
-        f"{manifest['latent_dim']} numbers z (prior p(z): {prior}) and what x is given z "
-        f"(likelihood p(x|z): {likelihood}). Exported by keras-vae {manifest['keras_vae']}; "
-        "nothing else of it is needed."
+        f"{manifest['latent_dim']} numbers z ({_groups(manifest)}prior p(z): {prior}) and what x "
+        f"is given z (likelihood p(x|z): {likelihood}). Exported by keras-vae "
+        f"{manifest['keras_vae']}; nothing else of it is needed."
     )
 
 

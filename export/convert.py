@@ -12,6 +12,7 @@ from export.converters import convert
 from export.draws import argument, densities, elements, filling, posterior_names
 from keras_vae import noise
 
+ENCODED = ["z_mean", "z_log_var"]
 OTHERS = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float64"}
 
 
@@ -20,6 +21,8 @@ class Parts(NamedTuple):
 
     encoder: onnx.ModelProto
     """x -> z_mean, z_log_var; of a full normal z_correlation too, which its densities need."""
+    posterior: onnx.ModelProto
+    """x -> what the densities need of q(z|x): the same, or of a hierarchy features of x."""
     params: onnx.ModelProto
     """z -> x_params; a conditional model's has the input label too, and so have its densities."""
     mean: onnx.ModelProto
@@ -29,7 +32,7 @@ class Parts(NamedTuple):
     prior: onnx.ModelProto
     """epsilon, u -> z."""
     densities: onnx.ModelProto
-    """x, z_mean, z_log_var[, z_correlation], epsilon (K, B, latent_dim) -> log_px_z, log_w, kl."""
+    """x, what the posterior gives, epsilon (K, B, latent_dim) -> log_px_z, log_w, kl."""
     elements: onnx.ModelProto | None
     """The same without log_w -> Σ over K of the terms of log_px_z; None if there are no terms."""
     filling: onnx.ModelProto | None
@@ -80,8 +83,10 @@ def parts(vae):
     (4, 4, 1)
     """
     decoder = params(vae)
+    own = posterior(vae)
     return Parts(
-        encoder(vae),
+        own if len(vae.groups) == 1 else encoder(vae),
+        own,
         decoder,
         mean(vae),
         draw(vae),
@@ -106,7 +111,8 @@ def encoder(vae):
     Returns:
         An `onnx.ModelProto`; input `x` (batch, *input_shape), outputs `z_mean` and
         `z_log_var` (batch, latent_dim), all float32, and of a full normal `z_correlation`
-        (batch, pairs of dimensions). The same weights give the same bytes.
+        (batch, pairs of dimensions). Of a hierarchy they are those on the path where each group
+        of latents is its mean. The same weights give the same bytes.
 
     Raises:
         ValueError: the model holds something that ONNX cannot say, such as a loop.
@@ -119,12 +125,33 @@ def encoder(vae):
     ['z_mean', 'z_log_var']
     """
 
+    if len(vae.groups) == 1:
+        return posterior(vae)
+
+    def encoded(x):
+        return dict(zip(ENCODED, vae.levels.encoded(vae.posterior(x)), strict=True))
+
+    return convert(vae, encoded, ENCODED, "encoder", x=vae.input_shape)
+
+
+def posterior(vae):
+    """Returns the ONNX model x -> what q(z|x) is computed from, given also the noise.
+
+    Of one level these are the outputs of `encoder`, of a hierarchy features of x.
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE.from_architecture("topdown", (8, 8, 1), latent_dim=1, levels=(1,))
+    >>> [output.name for output in posterior(vae).graph.output]
+    ['features_0']
+    """
     names = posterior_names(vae)
 
-    def posterior(x):
+    def parameters(x):
         return dict(zip(names, vae.posterior(x), strict=True))
 
-    return convert(vae, posterior, names, "encoder", x=vae.input_shape)
+    return convert(vae, parameters, names, "encoder", x=vae.input_shape)
 
 
 def decoder(vae):

@@ -9,12 +9,12 @@ from spox import argument as spox_argument
 from export import labels
 from export.canonical import canonical
 from export.converters import convert
-from keras_vae.distributions import Likelihood, full_normal
+from keras_vae.distributions import Likelihood
 
 
 def posterior_names(vae):
-    """The names of the encoder's outputs: those of a full normal end with its correlations."""
-    return ["z_mean", "z_log_var", "z_correlation"][: len(vae.encoder.outputs)]
+    """The names of what `vae.posterior` gives, the encoder's outputs."""
+    return [*vae.levels.names][: len(vae.encoder.outputs)]
 
 
 def argument(*shape):
@@ -23,7 +23,7 @@ def argument(*shape):
 
 
 def densities(vae, params):
-    """Returns the ONNX model x, z_mean, z_log_var, epsilon -> log_px_z, log_w, kl.
+    """Returns the ONNX model x, q(z|x), epsilon -> log_px_z, log_w, kl.
 
     All in nats, at the z (K, B, latent_dim) that the noise epsilon draws from q(z|x). log_px_z and
     log_w = log p(x|z) + log p(z) - log q(z|x) are (K, B); kl (B,) is in closed form where there is
@@ -133,8 +133,7 @@ def _latents(vae):
     """The graph of q(z|x) and epsilon -> z, log_pz and log_qz_x, (K, B), and kl, (B,)."""
 
     def latents(epsilon, **posterior):
-        qz_x = full_normal.posterior(**posterior)
-        z = vae.draw(qz_x, epsilon)
+        z, qz_x, _ = vae.draw(vae.levels.given(*posterior.values()), epsilon)
         kl = keras.ops.sum(vae.prior.kl_terms(qz_x, z), axis=-1)
         return {"z": z, "log_pz": vae.prior.log_prob(z), "log_qz_x": qz_x.log_prob(z), "kl": kl}
 

@@ -41,7 +41,7 @@ def imputer(parts):
     u, u_of_x = noise.filling(keys, parts.noise_shape, powers)
     given = {
         **examples,
-        **inline(parts.encoder)(x=examples["x"]),
+        **inline(parts.posterior)(x=examples["x"]),
         "epsilon": noise.draws(keys, draw, parts.latent_dim, powers),
         "u": u,
         "u_of_x": u_of_x,

@@ -27,6 +27,7 @@ def about(vae, metrics):
         "opset": OPSET,
         "input_shape": list(vae.input_shape),
         "latent_dim": vae.latent_dim,
+        **_groups(vae),
         **({} if vae.num_classes is None else {"num_classes": vae.num_classes}),
         "likelihood": {**_describe(of_y), "support": vae.likelihood.support},
         "x": {
@@ -80,6 +81,12 @@ def _known_answer(vae, seed=-1, first=2**31 - 3, count=2):
         "z": z.tolist(),
         "tolerance": 0.0 if exact else 1e-5 * max(1.0, float(np.abs(z).max())),
     }
+
+
+def _groups(vae):
+    """Of a hierarchy: its groups of latents in the order in which they stand in z."""
+    told = [{"name": name, "shape": list(shape)} for name, shape in vae.groups.items()]
+    return {"groups": told} if len(told) > 1 else {}
 
 
 def _map(transformed):

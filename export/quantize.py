@@ -19,7 +19,7 @@ from keras_vae import conditions, noise
 
 LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # whose second operand holds weights
 INTEGER = ["Conv", "Gemm", "MatMul", "Relu"]  # onnxruntime has no integer ConvTranspose
-HOLD_LAYERS = ("encoder", "params", "densities", "elements", "filling")
+HOLD_LAYERS = ("encoder", "posterior", "params", "densities", "elements", "filling")
 DRAWS, SEED, ROWS = 2048, 1, 128  # samples to calibrate by, their seed, how many at once
 HALF = np.finfo(np.float16)
 
@@ -81,6 +81,8 @@ def _each(parts, function):
     """The parts, with `function` applied to those that hold layers; z stays the same to the bit."""
     held = {name: getattr(parts, name) for name in HOLD_LAYERS}
     made = {name: function(model, name) for name, model in held.items() if model is not None}
+    if parts.posterior is parts.encoder:
+        made["posterior"] = made["encoder"]
     return parts._replace(**made)
 
 
@@ -106,15 +108,17 @@ def _fits_half(array):
 def _draws(parts):
     """What each part reads when a sample of the prior goes through it."""
     epsilon, u = noise.latent(SEED, 0, DRAWS, parts.latent_dim), noise.component(SEED, 0, DRAWS)
-    z, label = _run(parts.prior, {"epsilon": epsilon, "u": u}), {}
+    (z,), label = _run(parts.prior, {"epsilon": epsilon, "u": u}), {}
     if parts.covariates:
         label = {"label": conditions.in_turn(parts.covariates, np.arange(DRAWS))}
-    x = _run(parts.decoder, {"z": z, **label})
-    sizes = {h.name: h.type.tensor_type.shape.dim[1].dim_value for h in parts.encoder.graph.output}
-    zeros = {name: np.zeros((DRAWS, n), np.float32) for name, n in sizes.items()}
-    densities = {"x": x, **zeros, "epsilon": z[None], **label}  # so z is the same in all
+    (x,) = _run(parts.decoder, {"z": z, **label})
+    posterior = dict(zip(_outputs(parts.posterior), _run(parts.posterior, {"x": x}), strict=True))
+    if parts.posterior is parts.encoder:  # so z is the same in all
+        posterior = {name: np.zeros_like(values) for name, values in posterior.items()}
+    densities = {"x": x, **posterior, "epsilon": z[None], **label}
     return {
         "encoder": {"x": x},
+        "posterior": {"x": x},
         "params": {"z": z, **label},
         "densities": densities,
         "elements": densities,
@@ -122,11 +126,16 @@ def _draws(parts):
 
 
 def _run(model, feeds):
-    """The first output, computed a few rows at a time."""
+    """The outputs, computed a few rows at a time."""
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    return np.concatenate([session.run(None, rows)[0] for rows in _in_rows(feeds)])
+    batches = zip(*(session.run(None, rows) for rows in _in_rows(feeds)), strict=True)
+    return [np.concatenate(column) for column in batches]
+
+
+def _outputs(model):
+    return [value.name for value in model.graph.output]
 
 
 def _in_rows(feeds):

@@ -99,7 +99,7 @@ def over_draws(parts, inputs, examples, num_samples, start, add):
     batch = op.gather(op.shape(examples["x"]), op.const(np.array([0])))
     index = op.expand(index, batch)
     batch = op.squeeze(batch)
-    given = {**examples, **inline(parts.encoder)(x=examples["x"])}
+    given = {**examples, **inline(parts.posterior)(x=examples["x"])}
     keys, powers = noise.example_keys(seed, index), noise.runtime_powers(seed)
     at_once = _draws_at_once(parts.input_shape, batch, num_samples)
 

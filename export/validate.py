@@ -6,7 +6,7 @@ import onnx
 import onnxruntime
 from onnx import checker
 
-from export.convert import posterior_names
+from export.convert import ENCODED, posterior_names
 from export.grouping import graphs
 from keras_vae import conditions, noise
 
@@ -88,6 +88,8 @@ def check(vae, folder, tolerance=TOLERANCE):
     decoder.graph.output.append(_intermediate(decoder, "x_params", folder / "decoder.onnx"))
 
     def posterior(x):
+        if len(vae.groups) > 1:
+            return dict(zip(ENCODED, vae.levels.encoded(vae.posterior(x)), strict=True))
         return dict(zip(posterior_names(vae), vae.posterior(x), strict=True))
 
     def elements(**given):

@@ -120,6 +120,14 @@ def settings_for(shape, count, kind, likelihood=None, epochs=None):
     return {**usual, **of_pictures("resnet", latent_dim, pixels, 32, COLOUR / count)}
 
 
+OF_ARCHITECTURES = {
+    "topdown": {"latent_dim": 4, "prior": "standard_normal"},
+    "topdown_mlp": {"latent_dim": 20, "prior": "standard_normal"},
+}
+"""What an architecture wants whatever the data: a hierarchy has several groups of latents, and is a
+learned prior itself."""
+
+
 def of_tables(count, epochs=None):
     """The settings for a table of so many rows, of which each column has its own likelihood.
 

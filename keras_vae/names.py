@@ -5,7 +5,7 @@ Each object stands under its name in the table of its own module; a test compare
 
 import difflib
 
-ARCHITECTURES = ("conv", "mlp", "resnet")
+ARCHITECTURES = ("conv", "mlp", "resnet", "topdown", "topdown_mlp")
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 ESTIMATORS = ("doubly_reparameterized", "reparameterized", "sticking_the_landing")
 LIKELIHOODS = (

@@ -64,8 +64,15 @@ class Settings:
     )
     gated: bool = option(False, "hidden layers of mlp that are multiplied by a gate")
     activation: str | None = option(None, "of the hidden layers", shown="its own")
-    width: int | None = option(None, "channels of resnet at full size", metavar="N", shown="16")
-    depth: int | None = option(None, "blocks of resnet at each size", metavar="N", shown="1")
+    width: int | None = option(
+        None, "channels of resnet or topdown at full size", metavar="N", shown="16, of topdown 32"
+    )
+    depth: int | None = option(
+        None, "blocks of resnet or topdown at each size", metavar="N", shown="1"
+    )
+    num_groups: tuple[int, ...] | None = option(
+        None, "groups of latents at each size of topdown, coarsest first", metavar="N", shown="2 1"
+    )
     groups: int | None = option(
         None, "of the channels that resnet normalizes together", metavar="N", shown="no such layer"
     )
@@ -83,8 +90,10 @@ class Settings:
     prior_components: int | None = option(
         None, "of mixture_of_normals or vamp", metavar="N", shown="100"
     )
-    posterior: str = option("diagonal_normal", listed(names.POSTERIORS))
-    latent_dim: int | None = option(None, "size of z", shown=BY_DATA)
+    posterior: str = option(names.POSTERIORS[0], listed(names.POSTERIORS))
+    latent_dim: int | None = option(
+        None, "size of z; of topdown that of a group at one place", shown=BY_DATA
+    )
     objective: str = option("elbo", listed(names.OBJECTIVES))
     num_samples: int | None = option(
         None, "draws of z for each example in a step", shown="elbo 1, iwae 5"

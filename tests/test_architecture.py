@@ -16,10 +16,12 @@ PUBLIC = {
     *("element_log_prob", "impute"),
     # its parts, and what they say of it
     *("encoder", "decoder", "likelihood", "prior", "objective", "sampling", "seed", "labels"),
+    "levels",
     "augment",
     *(
         "input_shape",
         "latent_dim",
+        "groups",
         "num_classes",
         "covariates",
         "kl_weight",

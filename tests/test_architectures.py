@@ -1,5 +1,7 @@
 """Encoders and decoders fit each other at any size, and start from their seed."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,10 @@ from keras_vae import architectures
 SHAPES = [(8, 8, 1), (28, 28, 1), (9, 31, 3), (1, 1, 2)]
 
 
-@pytest.mark.parametrize("name", sorted(architectures.ARCHITECTURES))
+ONE_LEVEL = sorted(name for name in architectures.ARCHITECTURES if "topdown" not in name)
+
+
+@pytest.mark.parametrize("name", ONE_LEVEL)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("params_per_element", [1, 2])
 def test_shapes_of_images(name, shape, params_per_element):
@@ -40,8 +45,9 @@ def test_seed_fixes_the_initial_weights_and_no_two_layers_share_them(name):
 
     assert all(np.array_equal(a, b) for a, b in zip(weights(1), weights(1), strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(weights(1), weights(2), strict=True))
-    z_mean, z_log_var = [w for w in weights(1) if w.shape[-1] == 4 and w.ndim == 2][:2]
-    assert not np.array_equal(z_mean, z_log_var)
+    kernels = [w for w in weights(1) if w.ndim > 1 and w.any()]
+    pairs = itertools.combinations((w.ravel()[:9] for w in kernels), 2)
+    assert not any(np.array_equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize("name", sorted(architectures.ARCHITECTURES))
@@ -95,7 +101,8 @@ def test_groups_that_do_not_divide_the_width_are_refused():
 @pytest.mark.parametrize("name", sorted(architectures.ARCHITECTURES))
 def test_a_decoder_begins_where_it_is_told_to(name):
     _, decoder = architectures.get(name)((9, 10, 3), 2, 4, seed=0)
-    z, start = np.random.default_rng(0).normal(size=(5, 2)), np.array([0.5, -1.0, 0.0, 2.0])
+    z = np.random.default_rng(0).normal(size=(5, decoder.input_shape[-1]))
+    start = np.array([0.5, -1.0, 0.0, 2.0])
     before = keras.ops.convert_to_numpy(decoder(z))
     architectures.heads.begin(decoder, None)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(decoder(z)), before)
@@ -116,6 +123,6 @@ def test_a_decoder_without_a_bias_at_its_end_stays_as_it_is():
 @pytest.mark.parametrize("name", sorted(architectures.ARCHITECTURES))
 def test_a_new_model_begins_where_its_likelihood_says(name, likelihood):
     vae = keras_vae.VAE.from_architecture(name, (9, 10, 3), 2, likelihood, seed=0)
-    x_params = keras.ops.convert_to_numpy(vae.decoder(np.ones((2, 2))))
+    x_params = keras.ops.convert_to_numpy(vae.decoder(np.ones((2, vae.latent_dim))))
     start = vae.likelihood.start(3).astype("float32")
     np.testing.assert_array_equal(x_params, np.broadcast_to(start, x_params.shape))

@@ -3,9 +3,16 @@
 from keras_vae.architectures.conv import conv
 from keras_vae.architectures.mlp import mlp
 from keras_vae.architectures.resnet import resnet
+from keras_vae.architectures.topdown import topdown, topdown_mlp
 from keras_vae.lookup import named
 
-ARCHITECTURES = {"conv": conv, "mlp": mlp, "resnet": resnet}
+ARCHITECTURES = {
+    "conv": conv,
+    "mlp": mlp,
+    "resnet": resnet,
+    "topdown": topdown,
+    "topdown_mlp": topdown_mlp,
+}
 
 
 def get(identifier):

@@ -17,9 +17,12 @@ class Seeded:
     def __init__(self, seed):
         self.stream = None if seed is None else np.random.default_rng(seed)
 
+    def next(self):
+        """The seed of the next layer, or None."""
+        return None if self.stream is None else int(self.stream.integers(2**31))
+
     def __call__(self, layer, *args, **kwargs):
-        seed = None if self.stream is None else int(self.stream.integers(2**31))
-        initializer = keras.initializers.GlorotUniform(seed=seed)
+        initializer = keras.initializers.GlorotUniform(seed=self.next())
         return layer(*args, kernel_initializer=initializer, **kwargs)
 
 
@@ -78,7 +81,8 @@ def begin(decoder, start):
     >>> [float(number) for number in decoder(np.ones((1, 2)))[0, 1]]
     [0.5, -2.0]
     """
-    layer = next((layer for layer in decoder.layers if layer.name == "x_params"), None)
+    layers_of = decoder._flatten_layers()  # those of models in it too
+    layer = next((layer for layer in layers_of if layer.name == "x_params"), None)
     if start is None or getattr(layer, "bias", None) is None:
         return
     layer.kernel.assign(np.zeros(layer.kernel.shape))

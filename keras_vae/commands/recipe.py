@@ -12,7 +12,7 @@ import numpy as np
 from keras_vae import datasets, tables
 from keras_vae.architectures import ARCHITECTURES
 from keras_vae.commands import testing
-from keras_vae.defaults import kind_of, settings_for, whole
+from keras_vae.defaults import OF_ARCHITECTURES, kind_of, settings_for, whole
 from keras_vae.distributions import SizedCounts
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
@@ -20,6 +20,7 @@ from keras_vae.lookup import named, settings_of
 from keras_vae.models import VAE
 from keras_vae.models.packed import is_packed
 from keras_vae.models.parts import checked_seed
+from keras_vae.names import POSTERIORS
 from keras_vae.objectives import OBJECTIVES
 
 STAGES = 8
@@ -58,6 +59,7 @@ def resolved(settings, dataset):
     count = dataset.x_train.shape[0]
     count -= held_out(settings, count)
     chosen = settings_for(dataset.input_shape, count, kind, settings.likelihood, settings.epochs)
+    chosen |= OF_ARCHITECTURES.get(settings.architecture, {})
     chosen |= {
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
@@ -188,7 +190,7 @@ def parts(settings):
 
 def model(settings, dataset, x, y=None):
     """The VAE, not compiled, for training on `x` and the labels `y`."""
-    options = {"posterior": settings.posterior, **options_of(settings)}
+    options = options_of(settings)
     likelihood, *others = parts(settings)
     if dataset.columns is not None:
         likelihood = tables.Columns(tables.fitted(dataset.columns, x, y), name="likelihood")
@@ -229,8 +231,10 @@ def standardizing(x):
 
 def options_of(settings):
     """The settings of the architecture alone that are not its defaults."""
-    names = ("hidden", "gated", "activation", "width", "depth", "groups")
-    return {name: getattr(settings, name) for name in names if getattr(settings, name)}
+    names = ("hidden", "gated", "activation", "width", "depth", "num_groups", "groups")
+    options = {name: getattr(settings, name) for name in names if getattr(settings, name)}
+    plain = settings.posterior == POSTERIORS[0]
+    return options if plain else {"posterior": settings.posterior, **options}
 
 
 def optimizer(settings, examples):

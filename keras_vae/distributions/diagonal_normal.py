@@ -57,6 +57,19 @@ class DiagonalNormal(NamedTuple):
         return 0.5 * (squares + ops.exp(log_ratio) - 1 - log_ratio)
 
 
+class GivenAbove(DiagonalNormal):
+    """q(z|x) of a hierarchy on the way to K draws of z: each entry given those of the groups above.
+
+    Args:
+        mean, log_var: `(K, B, D)`, as they are at these draws.
+    """
+
+    @on_tensors
+    def kl_terms(self, other):
+        """E[KL(q(z_l | x, z_<l) ‖ other)] by dimension, the mean over the draws: `(B, D)`."""
+        return ops.mean(super().kl_terms(other), axis=0)
+
+
 def standard_normal(z):
     """N(0, I), a `DiagonalNormal` of the shape of `z`."""
     zeros = ops.zeros_like(z)

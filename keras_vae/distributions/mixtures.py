@@ -133,6 +133,11 @@ class VampPrior(Mixture):
                 "a VampPrior learns inputs of the encoder, which the columns of a table cannot be: "
                 "take the prior 'flow' or 'mixture_of_normals'"
             )
+        if len(vae.groups) > 1:
+            raise ValueError(
+                "a VampPrior is a mixture of q(z|x), whose density a hierarchy does not know at "
+                "every z: take the prior 'standard_normal', 'flow' or 'mixture_of_normals'"
+            )
         self.posterior = vae.posterior
         if self.built:
             return

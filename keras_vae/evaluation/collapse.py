@@ -17,7 +17,8 @@ class PosteriorCollapse(keras.callbacks.Callback):
     """Logs what each latent dimension is used for after each epoch, and warns of collapse.
 
     Logs `active_units`, the number of dimensions whose posterior mean has a variance above 0.01
-    over `x`, and `kl_z0`, `kl_z1`, …: the mean of KL(q(z_j|x) ‖ N(0, 1)) in nats. A posterior that
+    over `x`, and `kl_z0`, `kl_z1`, …: the mean of KL(q(z_j|x) ‖ N(0, 1)) in nats, of a hierarchy
+    `kl_z_1`, `kl_z_2`, … for its groups. A posterior that
     equals the prior whatever x is has collapsed: the decoder then ignores z. An active unit may
     still tell little, since a variance of 0.01 is worth 0.005 nats; `kl` says how much. See
     `plotting.kl_per_dimension` for a picture of `kl`.
@@ -28,7 +29,7 @@ class PosteriorCollapse(keras.callbacks.Callback):
             fewer than half of the units were active, or none.
 
     Attributes:
-        kl: what was logged: for each epoch one array `(latent_dim,)`.
+        kl: what was logged: for each epoch one array `(latent_dim,)`, or `(groups,)`.
 
     Raises:
         ValueError: `x` holds no examples, or does not fit the model (when training begins).
@@ -61,17 +62,20 @@ class PosteriorCollapse(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         use = latent_use(self.model, self.x)
         active = int(use.active.sum())
-        self.kl.append(use.kl)
+        self.kl.append(np.array(list(use.kl_by_group.values())))
         if logs is not None:
             logs["active_units"] = active
-            logs.update({f"kl_z{j}": float(kl) for j, kl in enumerate(use.kl)})
-        few = active < max(1, len(use.kl) / 2) and np.isfinite(use.kl).all()  # else: diverged
+            logs.update({f"kl_{name}": kl for name, kl in use.kl_by_group.items()})
+        used = use.used
+        few = used.sum() < max(1, len(used) / 2) and np.isfinite(use.kl).all()  # else: diverged
         self.in_a_row = self.in_a_row + 1 if few else 0
         if self.in_a_row == self.patience:
-            warnings.warn(collapse_message(active, len(use.kl), epoch + 1), stacklevel=2)
+            what = "latent dimensions" if use.groups is None else "groups of latents"
+            message = collapse_message(int(used.sum()), len(used), epoch + 1, what)
+            warnings.warn(message, stacklevel=2)
 
 
-def collapse_message(active, latent_dim, epoch):
+def collapse_message(active, count, epoch, units="latent dimensions"):
     """What has collapsed, and what to try.
 
     Example:
@@ -81,5 +85,7 @@ def collapse_message(active, latent_dim, epoch):
     """
     what = "the posterior has collapsed: the decoder ignores z"
     if active:
-        what = f"{latent_dim - active} of {latent_dim} latent dimensions are not used"
-    return f"After epoch {epoch}, {what} (the variance of their posterior mean <= 0.01). {ADVICE}"
+        what = f"{count - active} of {count} {units} are not used"
+    sign = "variance of their posterior mean <= 0.01"
+    sign = sign if units == "latent dimensions" else "KL divergence of each < 0.05 nats"
+    return f"After epoch {epoch}, {what} (the {sign}). {ADVICE}"

@@ -1,5 +1,6 @@
 """What the latent dimensions are used for: active units, KL divergence, mutual information."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ class LatentUse(NamedTuple):
     diagonal posterior their sum is the KL divergence of the bound."""
     variance: np.ndarray
     """The variance over data of the posterior mean E[z_j|x]."""
+    groups: dict | None = None
+    """Of a hierarchy: how many dimensions each group has, by name, in their order."""
 
     @property
     def active(self):
@@ -37,6 +40,22 @@ class LatentUse(NamedTuple):
     def negligible(self):
         """Which dimensions tell next to nothing of x: KL < 0.05 nats. Some may be active."""
         return self.kl < NEGLIGIBLE
+
+    @property
+    def used(self):
+        """Which dimensions are active; of a hierarchy, which groups tell something of x."""
+        if self.groups is None:
+            return self.active
+        return np.array(list(self.kl_by_group.values())) >= NEGLIGIBLE
+
+    @property
+    def kl_by_group(self):
+        """The KL divergence of each group of a hierarchy in nats, by name; else of each z_j."""
+        if self.groups is None:
+            return {f"z{j}": float(kl) for j, kl in enumerate(self.kl)}
+        ends = np.cumsum(list(self.groups.values()))
+        sums = (part.sum() for part in np.split(self.kl, ends[:-1]))
+        return dict(zip(self.groups, map(float, sums), strict=True))
 
     @property
     def summary(self):
@@ -54,6 +73,9 @@ class LatentUse(NamedTuple):
         )
 
     def __str__(self):
+        if self.groups is not None:
+            lines = [f"{name:<20}KL {kl:.4f} nats" for name, kl in self.kl_by_group.items()]
+            return "\n".join(lines)
         lines = [
             f"{f'z[{j}]':<20}KL {self.kl[j]:.4f} nats, variance of the mean {self.variance[j]:.4f}"
             for j in np.argsort(-self.kl)
@@ -63,6 +85,8 @@ class LatentUse(NamedTuple):
 
 def latent_use(vae, x):
     """The KL divergence and the variance of the mean of each latent dimension: a `LatentUse`.
+
+    Of a hierarchy both are those on the path where each group is the mean given those above.
 
     Raises:
         ValueError: `x` has another shape or holds values that are not finite.
@@ -79,7 +103,12 @@ def latent_use(vae, x):
     z_mean, z_log_var = encoded(vae, x)
     kl = 0.5 * (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var)
     with np.errstate(invalid="ignore"):  # of a model that diverged
-        return LatentUse(kl.mean(axis=0), z_mean.var(axis=0))
+        return LatentUse(kl.mean(axis=0), z_mean.var(axis=0), _sizes(vae))
+
+
+def _sizes(vae):
+    several = len(vae.groups) > 1
+    return {name: math.prod(shape) for name, shape in vae.groups.items()} if several else None
 
 
 def mutual_information(vae, x, seed=0):
@@ -89,7 +118,8 @@ def mutual_information(vae, x, seed=0):
     One z is drawn for each example, and q(z) is the mixture over all examples.
 
     Raises:
-        ValueError: `x` has another shape or holds values that are not finite.
+        ValueError: `x` has another shape or holds values that are not finite; the model is a
+            hierarchy, where log q(z|x) is not known for a z that was drawn for another x.
 
     Example:
 
@@ -100,6 +130,8 @@ def mutual_information(vae, x, seed=0):
 
     Reference: Hoffman & Johnson, ELBO Surgery, 2016, equations 7 and 8.
     """
+    if len(vae.groups) > 1:
+        raise ValueError("the mutual information is known for one level of latents alone")
     x = sliceable(x)
     z_mean, z_log_var = encoded(vae, x)
     epsilon = noise.draws(seed, np.arange(len(x)), 0, 1, vae.latent_dim)[0]

@@ -102,10 +102,11 @@ class Report(NamedTuple):
 
     def _lines_of_a_run(self):
         effective = np.median(self.importance.effective_sample_size)
+        most = math.log(self.protocol["examples"])
+        told = f"{self.mutual_information or 0:.2f} nats (at most log N = {most:.2f})"
         return {
             "active units": self.latent.summary,
-            "mutual information": f"{self.mutual_information:.2f} nats (at most log N = "
-            f"{math.log(self.protocol['examples']):.2f})",
+            **({} if self.mutual_information is None else {"mutual information": told}),
             "effective draws": f"{effective:.4g} of {self.protocol['num_samples']} (median)",
             "Pareto k > 0.7": f"{self.unreliable:.1%} of the examples",
         }
@@ -154,7 +155,8 @@ def report(vae, x, num_samples=5000, seed=0, label=None, **protocol):
     entries, use = entries_of(vae), ()
     elbo, log_likelihood, importance = scores(vae, x, num_samples, seed, label)
     if isinstance(vae, VAE):
-        use = latent_use(vae, x), mutual_information(vae, x, seed)
+        use = [latent_use(vae, x)]
+        use += [mutual_information(vae, x, seed)] if len(vae.groups) == 1 else []
     else:
         protocol["scorer"] = vae.file("scorer")
     bits = entries and bits_per_dimension(log_likelihood, entries)

@@ -32,17 +32,26 @@ def in_chunks(densities, model):
         if rest == 0:
             return densities(qz_x, z)
         first = num_samples - rest * MAX_DRAWS
-        results, x_params = densities(qz_x, z[:first])
-        chunks = ops.reshape(z[first:], (rest, MAX_DRAWS, *ops.shape(z)[1:]))
-        others = ops.map(_recomputed(densities, model, qz_x), chunks)
+        by_draw = len(qz_x.mean.shape) == len(z.shape)  # the parameters have an axis of draws too
+        begin = type(qz_x)(*(h[:first] for h in qz_x)) if by_draw else qz_x
+        results, x_params = densities(begin, z[:first])
+
+        def chunks(h):
+            return ops.reshape(h[first:], (rest, MAX_DRAWS, *ops.shape(h)[1:]))
+
+        pure = _recomputed(densities, model, type(qz_x))
+        if by_draw:
+            others = ops.map(lambda columns: pure(*columns), [chunks(z), [chunks(h) for h in qz_x]])
+        else:
+            others = ops.map(lambda z: pure(z, list(qz_x)), chunks(z))
         return _join(results, Densities(*others), first / num_samples), x_params
 
     return chunked
 
 
-def _recomputed(densities, model, qz_x):
-    """`z → densities(qz_x, z)`, a pure function that keeps nothing for its gradient but z."""
-    trained, posterior = model.trainable_variables, type(qz_x)
+def _recomputed(densities, model, posterior):
+    """`(z, qz_x) → densities(qz_x, z)`, which keeps nothing for its gradient but these."""
+    trained = model.trainable_variables
     weights = [ops.copy(v) for v in trained]
     state = [(v, ops.copy(v)) for v in model.non_trainable_variables]
 
@@ -51,7 +60,7 @@ def _recomputed(densities, model, qz_x):
         with keras.StatelessScope([*state, *zip(trained, weights, strict=True)]):
             return tuple(densities(posterior(*qz_x), z)[0])
 
-    return lambda z: pure(z, list(qz_x), weights)
+    return lambda z, qz_x: pure(z, qz_x, weights)
 
 
 def _join(first, others, share):

@@ -62,9 +62,7 @@ class Imputing(Scoring):
         return result
 
     def _imputed(self, x, epsilon, u, u_of_x, label=None):
-        label = self.labels.encoded(label)
-        qz_x = self.posterior(x)
-        densities, x_params = self.densities(x, qz_x, self.draw(qz_x, epsilon), label=label)
+        densities, x_params = self._drawn(x, epsilon, label)
         return (self.filled(x, densities.log_w, x_params, u, u_of_x),)
 
     def filled(self, x, log_w, x_params, u, u_of_x):

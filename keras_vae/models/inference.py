@@ -89,7 +89,7 @@ class Inference(Imputing):
         return epsilon
 
     def _z(self, x):
-        return self.posterior(x)[:2]
+        return self.levels.encoded(self.posterior(x))
 
     def _x_hat_of_noise(self, epsilon, u, label=None):
         return self._x_hat(self.prior.transform(epsilon, u), label)

@@ -6,6 +6,7 @@ import warnings
 
 import keras
 
+from keras_vae.architectures.groups import Group
 from keras_vae.distributions.column import Column
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
@@ -40,7 +41,8 @@ def check_parts(encoder, decoder, likelihood):
             )
     if len(encoder.inputs) != 1:
         raise ValueError(f"encoder must take x alone, but takes {encoder.inputs}")
-    latent_dim = _latent_dim(encoder.output)
+    groups = [layer for layer in decoder.layers if isinstance(layer, Group)]
+    latent_dim = _of_groups(groups, encoder) if groups else _latent_dim(encoder.output)
     z, *label = (tuple(h.shape) for h in decoder.inputs)
     if z != (None, latent_dim) or len(label) > 1 or any(len(shape) != 2 for shape in label):
         raise ValueError(
@@ -104,6 +106,26 @@ def check_event(input_shape, likelihood):
             f"input_shape must be {likelihood.event_shape} for this "
             f"{type(likelihood).__name__}, got {input_shape}"
         )
+
+
+def _of_groups(groups, encoder):
+    """The size of z, if the groups follow each other and the encoder looks at x for each."""
+    features = [tuple(output.shape[1:]) for output in encoder.outputs]
+    end = 0
+    for group in groups:
+        if group.begin != end or group.level >= len(features):
+            raise ValueError(
+                f"a group of latents must begin where the one above ends, at {end}, and look at "
+                f"one of the encoder's {len(features)} outputs, got begin {group.begin} and level "
+                f"{group.level}"
+            )
+        if features[group.level] != group.shape:
+            raise ValueError(
+                f"output {group.level} of the encoder must have the shape of the group that looks "
+                f"at it, {(None, *group.shape)}, got {(None, *features[group.level])}"
+            )
+        end += group.size
+    return end
 
 
 def _latent_dim(output):

@@ -126,14 +126,16 @@ class Scoring:
             yield rows, tuple(column.astype("float64") for column in as_arrays(columns))
 
     def _densities(self, x, epsilon, label=None):
-        qz_x = self.posterior(x)
-        z = self.draw(qz_x, epsilon)
-        return self.densities(x, qz_x, z, label=self.labels.encoded(label))[0]
+        return self._drawn(x, epsilon, label)[0]
 
     def _element_terms(self, x, epsilon, label=None):
-        z = self.draw(self.posterior(x), epsilon)
-        x_params = self.x_params(z, label=self.labels.encoded(label))
-        return (self.likelihood.element_log_prob(x, x_params),)
+        return (self.likelihood.element_log_prob(x, self._drawn(x, epsilon, label)[1]),)
+
+    def _drawn(self, x, epsilon, label):
+        """The `Densities` of draws of q(z|x), and their x_params."""
+        label = self.labels.encoded(label)
+        z, qz_x, decode = self.draw(self.posterior(x), epsilon)
+        return self.densities(x, qz_x, z, label=label, decode=decode)
 
 
 def rows_at_once(decoder):

@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from keras_vae import architectures, backend, objectives
-from keras_vae.distributions import full_normal, likelihoods, priors
+from keras_vae.distributions import likelihoods, priors
 from keras_vae.distributions.transformed import Transformed
-from keras_vae.layers import Sampling, clip_z_log_var
+from keras_vae.layers import Sampling
 from keras_vae.models import augment as augments
 from keras_vae.models.chunks import in_chunks
 from keras_vae.models.costs import Costs
@@ -16,6 +16,7 @@ from keras_vae.models.fitting import Fitting
 from keras_vae.models.inference import Inference
 from keras_vae.models.inputs import tensor
 from keras_vae.models.labels import labels_of
+from keras_vae.models.levels import levels_of
 from keras_vae.models.parts import (
     as_columns,
     check_dtype,
@@ -123,11 +124,12 @@ class VAE(Fitting, Inference, keras.Model):
             likelihood = Transformed.of(likelihood, preprocessing, encoder.input_shape[1:])
         self.likelihood = likelihood
         self.prior = priors.get(prior)
-        self.objective = objective
         self.seed = checked_seed(seed)
         self.sampling = Sampling(self.seed, dtype=self.variable_dtype, name="sampling")
-        self.augment = augments.get(augment, self.seed)
         check_parts(encoder, decoder, self.likelihood)
+        self.levels = levels_of(decoder, self.sampling)
+        self.objective = objective
+        self.augment = augments.get(augment, self.seed)
         self._given = as_columns(covariates)
         self.labels = labels_of(decoder, covariates_of(self._given, self.likelihood, decoder))
         self.costs = Costs()
@@ -197,6 +199,11 @@ class VAE(Fitting, Inference, keras.Model):
         return self.decoder.inputs[0].shape[-1]
 
     @property
+    def groups(self):
+        """The groups of latents that z is made of, from the top, by name: their shapes."""
+        return self.levels.groups
+
+    @property
     def num_classes(self):
         """How many labels there are, y from 0 to num_classes - 1; None where y is no label."""
         return self.labels.num_classes
@@ -223,19 +230,20 @@ class VAE(Fitting, Inference, keras.Model):
 
     @objective.setter
     def objective(self, objective):
-        self._objective = objectives.get(objective)
+        objective = objectives.get(objective)
+        self.levels.check(objective)
+        self._objective = objective
         if self.compiled:
             self._loop.forget()
 
     def posterior(self, x, training=False):
-        """q(z|x), a `DiagonalNormal` or `FullNormal` of `(B, latent_dim)`."""
-        h = self.encoder(self.likelihood.features(x), training=training)
-        z_mean, z_log_var, *others = (ops.cast(output, self.variable_dtype) for output in h)
-        return full_normal.posterior(z_mean, clip_z_log_var(z_log_var), *others)
+        """q(z|x): a `DiagonalNormal` or `FullNormal` of `(B, latent_dim)`; see `levels`."""
+        h = keras.tree.flatten(self.encoder(self.likelihood.features(x), training=training))
+        return self.levels.posterior(*(ops.cast(output, self.variable_dtype) for output in h))
 
-    def draw(self, qz_x, epsilon):
-        """z from q(z|x) with standard normal noise, `(..., latent_dim)`."""
-        return self.sampling(list(qz_x), epsilon=epsilon)
+    def draw(self, qz_x, epsilon, training=False):
+        """A `levels.Draw` of z from q(z|x) with standard normal noise, `(..., latent_dim)`."""
+        return self.levels.draw(qz_x, epsilon, training)
 
     def x_params(self, z, training=False, label=None):
         """The raw parameters of p(x|z): `(..., latent_dim)` → `(..., *event)`.
@@ -251,18 +259,18 @@ class VAE(Fitting, Inference, keras.Model):
         x_params = ops.cast(self.decoder(inputs, training=training), self.variable_dtype)
         return ops.reshape(x_params, (*draws, *x_params.shape[1:]))
 
-    def densities(self, x, qz_x, z, training=False, label=None, pz=None):
+    def densities(self, x, qz_x, z, training=False, label=None, pz=None, decode=None):
         """The `Densities` of draws `z`, `(K, B, latent_dim)`, for the batch `x`; and x_params.
 
-        `pz` stands in for the prior.
+        `pz` stands in for the prior, and `decode` for `x_params`: see `levels.Draw`.
         """
         pz = pz or self.prior
-        x_params = self.x_params(z, training, label)
+        x_params = (decode or self.x_params)(z, training, label)
         densities = objectives.Densities(
             log_px_z=self.likelihood.log_prob(x, x_params),
             log_pz=pz.log_prob(z),
             log_qz_x=qz_x.log_prob(z),
-            kl_terms=pz.kl_terms(qz_x, z),
+            kl_terms=self.levels.by_group(pz.kl_terms(qz_x, z)),
         )
         return densities, x_params
 
@@ -274,9 +282,14 @@ class VAE(Fitting, Inference, keras.Model):
         pz = self.prior if prior_weight is None else self.prior.interpolated(prior_weight)
         x = ops.cast(tensor(x, self.input_shape), self.variable_dtype)
         qz_x = self.posterior(x, training)
-        z = self.draw(qz_x, epsilon)  # (K, B, latent_dim)
-        densities = in_chunks(lambda qz_x, z: self.densities(x, qz_x, z, training, label, pz), self)
-        densities, x_params = self.objective.estimator(densities, qz_x, z)
+        drawn = self.draw(qz_x, epsilon, training)  # z: (K, B, latent_dim)
+
+        def densities(qz_x, z):
+            decode = drawn.decode if z is drawn.z else None
+            return self.densities(x, qz_x, z, training, label, pz, decode)
+
+        chunked = in_chunks(densities, self)
+        densities, x_params = self.objective.estimator(chunked, drawn.qz_x, drawn.z)
         return Bound(
             loss=-self.objective(densities, kl_weight),
             reconstruction_loss=-ops.mean(densities.log_px_z, axis=0),
@@ -288,7 +301,7 @@ class VAE(Fitting, Inference, keras.Model):
     def call(self, inputs, training=False):
         x, label = self.labels.unpacked(inputs)
         x = tensor(x, self.input_shape)
-        z_mean = self.posterior(x, training).mean
+        z_mean, _ = self.levels.encoded(self.posterior(x, training))
         return self.likelihood.mean(self.x_params(z_mean, training, label))
 
     def export(self, filepath, format="onnx", verbose=None, input_signature=None, **kwargs):
