@@ -4,13 +4,16 @@ import doctest
 import os
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import anomaly, harness, synthesis, tables
+from benchmarks import anomaly, harness, samples, synthesis, tables
 from benchmarks.harness import Contender, run, run_once, table
 from benchmarks.ladder import __main__ as ladder
 from benchmarks.speed import exporting, growth, sampling
+from keras_vae import cli
+from keras_vae.evaluation import reference
 
 ROUNDS = [{"rate": 10.0}, {"rate": 30.0}, {"rate": 20.0}]
 TWICE = [{"rate": 20.0}, {"rate": 60.0}, {"rate": 80.0}]
@@ -32,7 +35,8 @@ def rows(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
 
 
-MODULES = [anomaly, command, harness, ladder, synthesis, tables, exporting, growth, sampling]
+PARTS = [exporting, growth, sampling]
+MODULES = [anomaly, command, harness, ladder, samples, synthesis, tables, *PARTS]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -122,6 +126,25 @@ def test_the_readme_keeps_what_stands_around_the_tables():
     assert once.startswith("A\n")
     assert once.endswith("\nZ\n")
     assert command.with_tables(once, report) == once
+
+
+def test_the_page_of_samples_has_the_tables_between_its_marks(tmp_path, monkeypatch):
+    """A run with its posterior, as it was trained on a file of few vectors."""
+    rng, run, page = np.random.default_rng(0), tmp_path / "run", tmp_path / "page.md"
+    np.save(tmp_path / "x.npy", rng.normal(size=(500, 3)).astype("float32"))
+    given = f"train --data {tmp_path}/x.npy --epochs 1 --latent-dim 2 --quiet --out {run}".split()
+    assert cli.main(given) == 0
+    monkeypatch.setattr(reference, "told_apart", lambda *sets: 0.5)  # no network
+    assert samples.main([str(run), "--out", str(page)]) == 2
+    page.write_text(f"A\n{samples.BEGIN}\nstale\n{samples.END}\nZ\n")
+    assert samples.main([str(tmp_path), "--out", str(page)]) == 2
+    assert samples.main([str(run), "--out", str(page), "--seeds", "2"]) == 0
+    text = page.read_text()
+    assert text.startswith(f"A\n{samples.BEGIN}\n{tmp_path}/x.npy: samples means of p(x|z)")
+    assert "stale" not in text
+    assert "`python -m benchmarks.samples " in text
+    table = text.split("\n\n")[1].replace("\\|", "/")
+    assert [row[0] for row in rows(table)] == [str(run), f"{run}, z from q(z/x)", "floor"]
 
 
 def test_the_page_of_anomalies_has_the_tables_between_its_marks(tmp_path, monkeypatch, capsys):

@@ -73,6 +73,14 @@ def test_the_same_seed_gives_the_numbers_of_keras(run, bundle, tmp_path, capsys)
     assert printed.err == ""  # the bar is for terminals
 
 
+def test_its_samples_are_measured_as_those_of_keras(run, digits):
+    """Of a conditional model: as many of each label as the data have."""
+    y = keras_vae.datasets.load("digits").y_train
+    real = evaluation.SampleReference(digits[:900], digits[900:], y[:900], num_samples=100)
+    vae, bundle = load_model(run / "model.keras"), OnnxVAE(run / "onnx")
+    np.testing.assert_allclose(real.samples(bundle, 0), real.samples(vae, 0), atol=1e-5)
+
+
 def test_another_seed_agrees_within_the_error_of_the_draws(run, bundle, tmp_path):
     expected = report(run, tmp_path / "keras.json", "--seed", "1")["log_likelihood"]
     found = report(bundle, tmp_path / "onnx.json", "--seed", "2")["log_likelihood"]

@@ -12,8 +12,11 @@ from keras_vae.evaluation.importance import (
 from keras_vae.evaluation.latent import LatentUse, latent_use, mutual_information
 from keras_vae.evaluation.paired import paired_difference
 from keras_vae.evaluation.pareto import pareto_k
+from keras_vae.evaluation.quality import SampleQuality
+from keras_vae.evaluation.reference import SampleReference, sample_quality
 from keras_vae.evaluation.report import Report, report
 from keras_vae.evaluation.scores import score_in_parts
+from keras_vae.evaluation.two_samples import frechet_distance, precision_recall
 
 __all__ = [
     "Comparison",
@@ -22,11 +25,14 @@ __all__ = [
     "LatentUse",
     "PosteriorCollapse",
     "Report",
+    "SampleQuality",
+    "SampleReference",
     "bits_per_dimension",
     "columns_of",
     "compare",
     "covariates_of",
     "estimate",
+    "frechet_distance",
     "importance_sample",
     "latent_use",
     "likelihood_of",
@@ -34,6 +40,8 @@ __all__ = [
     "mutual_information",
     "paired_difference",
     "pareto_k",
+    "precision_recall",
     "report",
+    "sample_quality",
     "score_in_parts",
 ]
