@@ -187,7 +187,7 @@ def test_it_is_saved_with_its_groups(images, x, tmp_path):
 
 
 def test_a_label_is_given_to_the_decoder(x):
-    vae = images_of(num_classes=3)
+    vae = VAE.from_architecture("topdown_mlp", SHAPE, 1, "bernoulli", width=8, num_classes=3)
     y = np.arange(6) % 3
     vae.compile(optimizer="adam")
     vae.fit(x, y, epochs=1, verbose=0)
