@@ -101,7 +101,7 @@ class Hierarchy:
 
     def encoded(self, features):
         """`(z_mean, z_log_var)`, `(B, latent_dim)`, on the path where each z_l is its mean."""
-        one = ops.sum(features[0], axis=range(1, len(features[0].shape)))[:, None]
+        one = ops.sum(features[0], axis=tuple(range(1, len(features[0].shape))))[:, None]
         nothing = 0 * one * ops.zeros((1, self.places[-1].stop))
         return tuple(self._down(features, nothing)[0])
 
