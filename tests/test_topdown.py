@@ -1,12 +1,14 @@
 """Laws of a hierarchy of latents: what holds of one level holds of several."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_vae import VAE, noise
-from keras_vae.evaluation import PosteriorCollapse, latent_use, mutual_information
+from keras_vae.evaluation import PosteriorCollapse, latent_use, mutual_information, report
 from keras_vae.models import chunks, load_model
 from keras_vae.objectives import ELBO, IWAE
 
@@ -202,6 +204,9 @@ def test_the_use_of_the_latents_is_told_by_group(images, x):
     assert list(use.kl_by_group) == ["z_1", "z_2", "z_3"]
     np.testing.assert_allclose(sum(use.kl_by_group.values()), use.kl.sum(), rtol=1e-6)
     assert "z_3" in str(use)
+    told = report(images, x, num_samples=5).to_json()
+    assert set(told["latent"]["kl_by_group"]) == {"z_1", "z_2", "z_3"}
+    json.dumps(told)
 
 
 def test_collapse_is_seen_by_group():

@@ -72,6 +72,11 @@ class LatentUse(NamedTuple):
             f"of which {few} {'has' if few == 1 else 'have'} a KL divergence < {NEGLIGIBLE} nats"
         )
 
+    def to_json(self):
+        """The numbers as a dictionary, of a hierarchy with the KL divergence of each group."""
+        columns = {"kl": self.kl.tolist(), "variance": self.variance.tolist()}
+        return columns if self.groups is None else {**columns, "kl_by_group": self.kl_by_group}
+
     def __str__(self):
         if self.groups is not None:
             lines = [f"{name:<20}KL {kl:.4f} nats" for name, kl in self.kl_by_group.items()]

@@ -80,7 +80,7 @@ class Report(NamedTuple):
             "kl_below_0.05": int(self.latent.negligible.sum()),
             "latent_dim": len(self.latent.kl),
             "mutual_information": self.mutual_information,
-            "latent": {name: list(map(float, h)) for name, h in self.latent._asdict().items()},
+            "latent": self.latent.to_json(),
             "effective_sample_size": float(np.median(i.effective_sample_size)),
             "pareto_k_above_0.7": self.unreliable,
             "convergence": {str(k): float(v.mean()) for k, v in i.convergence.items()},
