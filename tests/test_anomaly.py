@@ -19,7 +19,9 @@ from keras_vae.cli import main
 from keras_vae.commands.runs import DERIVED, Run
 from keras_vae.conformal import order, threshold
 from keras_vae.distributions.base import SupportError
+from tests.digits import WHOLE
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 FAILS = 1e-6  # how often a test of draws would fail if its seed were drawn anew
 SETS = 4000  # calibration sets, each with a new example
 
@@ -163,6 +165,12 @@ def test_what_is_told_of_a_detector_makes_it_again(make_vae, rng):
             Detector.from_json(detector.vae, damaged)
 
 
+@pytest.fixture(scope="module")
+def normal(make_vae, exported_once):
+    """A model that is exported by several tests, and converted by the first."""
+    return make_vae()
+
+
 BUNDLES = {
     "real": ({}, simulated),
     "conditional": ({"num_classes": 3}, simulated),
@@ -175,9 +183,9 @@ BUNDLES = {
 
 @pytest.mark.only_on("tensorflow")  # it exports
 @pytest.mark.parametrize("kind", BUNDLES)
-def test_a_bundle_decides_as_keras_does(kind, make_vae, rng, tmp_path):
+def test_a_bundle_decides_as_keras_does(kind, normal, make_vae, rng, tmp_path):
     options, draw = BUNDLES[kind]
-    vae, x, label = make_vae(**options), draw(rng, 300), None
+    vae, x, label = make_vae(**options) if options else normal, draw(rng, 300), None
     if "num_classes" in options:
         label = rng.integers(0, 3, 300)
     asked = {"num_samples": 9, "seed": -5, "data": "simulated", "label": label}
@@ -201,26 +209,26 @@ def test_a_bundle_decides_as_keras_does(kind, make_vae, rng, tmp_path):
 
 
 @pytest.mark.only_on("tensorflow")  # it exports
-def test_equal_examples_raise_no_alarm_by_rounding(make_vae, rng, tmp_path):
+def test_equal_examples_raise_no_alarm_by_rounding(normal, rng, tmp_path):
     """Half of what is normal is one and the same example, whose score is the threshold."""
-    vae, x = make_vae(), simulated(rng, 1)
-    detector = calibrate(vae, np.repeat(x, 20, axis=0), 0.1, num_samples=50)
-    vae.export(tmp_path / "bundle", detector=detector)
+    x = simulated(rng, 1)
+    detector = calibrate(normal, np.repeat(x, 20, axis=0), 0.1, num_samples=50)
+    normal.export(tmp_path / "bundle", detector=detector)
     for model in (detector, OnnxVAE(tmp_path / "bundle")):
         for count in (1, 2, 33, 1025):
             assert not model.is_anomaly(np.repeat(x, count, axis=0)).any()
 
 
 @pytest.mark.only_on("tensorflow")  # it exports
-def test_a_bundle_without_a_threshold_says_how_to_get_one(make_vae, rng, tmp_path):
-    vae, x = make_vae(), simulated(rng, 20)
-    vae.export(tmp_path / "bundle")
+def test_a_bundle_without_a_threshold_says_how_to_get_one(normal, make_vae, rng, tmp_path):
+    x = simulated(rng, 20)
+    normal.export(tmp_path / "bundle")
     assert "anomaly" not in json.loads((tmp_path / "bundle/manifest.json").read_bytes())
     words = r"bundle holds no threshold of anomalies: run python -m keras_vae calibrate .* again$"
     with pytest.raises(ValueError, match=words):
         OnnxVAE(tmp_path / "bundle").is_anomaly(x)
-    detector = calibrate(vae, x, 0.1, num_samples=2)
-    vae.export(tmp_path / "b", detector=detector, precision=["float16"], x=x, budget=1e3)
+    detector = calibrate(normal, x, 0.1, num_samples=2)
+    normal.export(tmp_path / "b", detector=detector, precision=["float16"], x=x, budget=1e3)
     with pytest.raises(ValueError, match=r"is one of float32 scores, .* 'float16': open it with"):
         OnnxVAE(tmp_path / "b", precision="float16").is_anomaly(x)
     with pytest.raises(ValueError, match="calibrated for another model"):
@@ -250,7 +258,8 @@ def test_a_detector_of_lower_precision_is_refused(make_vae, rng, tmp_path):
 def run(tmp_path_factory):
     """A shortly trained model of the digits."""
     out = tmp_path_factory.mktemp("anomaly") / "run"
-    assert main(["train", "--epochs", "1", "--latent-dim", "2", "--out", str(out), "--quiet"]) == 0
+    arguments = ["--epochs", "1", "--latent-dim", "2", *WHOLE, "--quiet", "--out", str(out)]
+    assert main(["train", *arguments]) == 0
     return out
 
 

@@ -16,6 +16,7 @@ from keras_vae.cli import main
 from keras_vae.commands import training
 from keras_vae.folders import atomic_files
 from keras_vae.models import load_model
+from tests.digits import WHOLE
 
 ROOT = Path(__file__).parents[1]
 RUN_FILES = {
@@ -128,7 +129,7 @@ def test_train_over_a_run_removes_what_told_of_the_model_before(tmp_path, capsys
     (tmp_path / "onnx/manifest.json").touch()
     for name in ("model.keras", "evaluation.json", "manifold.png", "notes.txt"):
         (tmp_path / name).write_text("old")
-    arguments = ["train", "--epochs", "1", "--out", str(tmp_path)]
+    arguments = ["train", "--epochs", "1", *WHOLE, "--out", str(tmp_path)]
     refused(arguments, "holds a run (model.keras): give --overwrite to replace it", capsys)
     assert main([*arguments, "--overwrite"]) == 0
     assert names(tmp_path) == RUN_FILES | FOLDERS | {"onnx", "notes.txt"}
@@ -189,7 +190,7 @@ def test_a_name_that_is_too_long_is_refused_before_the_work(
 def test_binary_data_is_drawn_dynamically_or_once(tmp_path, capsys):
     for binarize in ("dynamic", "static"):
         out = tmp_path / binarize
-        arguments = ["train", "--binarize", binarize, "--epochs", "1", "--out", str(out)]
+        arguments = ["train", "--binarize", binarize, "--epochs", "1", *WHOLE, "--out", str(out)]
         assert main(arguments) == 0
         assert type(load_model(out / "model.keras").likelihood).__name__ == "Bernoulli"
         metrics = json.loads((out / "metrics.json").read_text())
@@ -203,8 +204,8 @@ def test_binary_data_is_drawn_dynamically_or_once(tmp_path, capsys):
 def test_the_same_seed_trains_the_same_model(tmp_path):
     results = []
     for out in (tmp_path / "a", tmp_path / "b"):
-        arguments = ["--binarize", "dynamic", "--epochs", "2", "--seed", "5", "--out", str(out)]
-        assert main(["train", *arguments]) == 0
+        arguments = ["--binarize", "dynamic", "--epochs", "2", "--seed", "5", *WHOLE]
+        assert main(["train", *arguments, "--out", str(out)]) == 0
         results.append([(out / name).read_bytes() for name in ("history.csv", "samples.png")])
     assert results[0] == results[1]
 
@@ -348,14 +349,13 @@ def test_images_of_another_size_are_refused(run, tmp_path, capsys):
 
 
 def test_training_that_diverges_ends_with_status_1(tmp_path, capsys):
-    arguments = ["--epochs", "40", "--learning-rate", "1e30", "--out", str(tmp_path / "out")]
-    assert main(["train", *arguments]) == 1
+    arguments = ["--learning-rate", "1e30", *WHOLE, "--out", str(tmp_path / "out")]
+    assert main(["train", *arguments, "--epochs", "40"]) == 1
     stderr = capsys.readouterr().err
     assert stderr.startswith("error: ")
     assert "learning rate" in stderr
     assert not (tmp_path / "out").exists()
-    short = ["--epochs", "1", "--learning-rate", "1e30", "--out", str(tmp_path / "out")]
-    assert main(["train", *short]) == 1
+    assert main(["train", *arguments, "--epochs", "1"]) == 1
     assert "training diverged: the test ELBO is" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

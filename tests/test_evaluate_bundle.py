@@ -17,7 +17,9 @@ from keras_vae.commands.testing import load_test_set
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.evaluation.bits import discrete_entries
 from keras_vae.models import load_model
+from tests.digits import WHOLE
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 K = 100
 
 
@@ -26,7 +28,7 @@ def run(tmp_path_factory):
     """A conditional model of binary digits, shortly trained, and its bundle `onnx`."""
     out = tmp_path_factory.mktemp("evaluate") / "run"
     arguments = ["--conditional", "--binarize", "static", "--epochs", "2", "--latent-dim", "2"]
-    assert main(["train", *arguments, "--out", str(out)]) == 0
+    assert main(["train", *arguments, *WHOLE, "--out", str(out)]) == 0
     assert export.cli.main([str(out / "model.keras"), "--out", str(out / "onnx")]) == 0
     return out
 

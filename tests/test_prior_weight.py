@@ -9,6 +9,7 @@ from keras_vae.distributions import FlowPrior, MixtureOfNormals, StandardNormal,
 from keras_vae.schedules import KLWarmup, PriorWarmup
 from tests.tensors import array, value_and_gradients
 
+pytestmark = pytest.mark.usefixtures("without_xla")
 STEPS = 25
 """Batches of 4 in an epoch of the 100 examples."""
 PRIORS = {

@@ -18,21 +18,15 @@ from keras_vae.commands import callbacks
 from keras_vae.commands.checkpoints import RECORDED, Checkpoints, State, read
 from keras_vae.commands.runs import Run
 from keras_vae.settings import Settings
+from tests.digits import WHOLE
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--hidden", "16", "--latent-dim", "3"]
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def train(out, *arguments, epochs=2):
-    return main(["train", *SMALL, "--epochs", str(epochs), "--out", str(out), *arguments])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_pictures():
-    """A training draws four, in a fifth of its time here; test_cli.py looks at them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keras_vae.plotting.save", lambda figure, path: path.touch())
-        yield
+    return main(["train", *SMALL, *WHOLE, "--epochs", str(epochs), "--out", str(out), *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +204,8 @@ def test_the_record_repeats_the_training(run, tmp_path):
 @pytest.mark.filterwarnings("ignore:After epoch 3, the posterior has collapsed")
 def test_the_best_and_the_last_are_both_measured(tmp_path):
     """At this learning rate the validation loss goes up and down."""
-    assert train(tmp_path / "run", "--learning-rate", "0.1", epochs=6) == 0
+    uneven = ["--batch-size", "32", "--learning-rate", "0.1"]
+    assert train(tmp_path / "run", *uneven, epochs=6) == 0
     found = json.loads((tmp_path / "run/metrics.json").read_text())
     losses = np.loadtxt(tmp_path / "run/history.csv", delimiter=",", skiprows=1)
     column = (tmp_path / "run/history.csv").read_text().splitlines()[0].split(",").index("val_loss")
@@ -219,15 +214,14 @@ def test_the_best_and_the_last_are_both_measured(tmp_path):
     assert (found["epochs"]["best"]["epoch"], found["epochs"]["last"]["epoch"]) == (best, 6)
     assert found["epochs"]["best"]["elbo"] != found["epochs"]["last"]["elbo"]
     assert found["test"] == found["epochs"]["best"]
-    keep = ["--learning-rate", "0.1", "--keep", "last"]
-    assert train(tmp_path / "last", *keep, epochs=6) == 0
+    assert train(tmp_path / "last", *uneven, "--keep", "last", epochs=6) == 0
     kept = json.loads((tmp_path / "last/metrics.json").read_text())
     assert kept["test"] == found["epochs"]["last"]
 
 
 @pytest.mark.filterwarnings("ignore:After epoch 3, the posterior has collapsed")
 def test_patience_ends_the_training(tmp_path):
-    arguments = ["--learning-rate", "0.1", "--patience", "1"]
+    arguments = ["--batch-size", "32", "--learning-rate", "0.1", "--patience", "1"]
     assert train(tmp_path / "run", *arguments, epochs=50) == 0
     history = (tmp_path / "run/history.csv").read_text()
     assert len(history.splitlines()) < 51

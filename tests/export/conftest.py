@@ -1,7 +1,6 @@
 """Models with random biases, their bundles, and a disk that fills up."""
 
 import contextlib
-import copy
 import resource
 
 import numpy as np
@@ -40,21 +39,8 @@ def mlp():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def converted_once(vae, mlp):
-    """Converts the two models that all tests share once, and not at each export."""
-    convert_anew, known = convert.parts, {}
-
-    def parts(model):
-        if model is not vae and model is not mlp:
-            return convert_anew(model)
-        key = id(model), *(weight.tobytes() for weight in model.get_weights())
-        if key not in known:
-            known[key] = convert_anew(model)
-        return copy.deepcopy(known[key])  # a test may change them
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convert, "parts", parts)
-        yield
+def every_export(exported_once):
+    """Here nearly all tests export one of the two models above."""
 
 
 def write_graphs(vae, folder):

@@ -59,8 +59,7 @@ def undescribed(value, part):
 
 OPTIONS = {
     "plain": {},
-    "conditional": {"num_classes": 3},
-    "learned": {"prior": "mixture_of_normals"},
+    "conditional, with a learned prior": {"num_classes": 3, "prior": "mixture_of_normals"},
 }
 
 
