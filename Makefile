@@ -112,17 +112,18 @@ test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx $(CONFORMANCE)/node/.locked 
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS); done
 
-conformance: $(RUNNERS) $(filter $(TRAINED),$(MODEL))  ## Draw the same samples in every runtime and compare
+conformance: $(RUNNERS) .venv/.jax2onnx $(filter $(TRAINED),$(MODEL))  ## Draw the same samples in every runtime, by both converters, and compare
 	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
 	  && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "==> chromium is missing: apt-get install chromium"; \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -qq -y --no-install-recommends chromium; } >/dev/null \
 	  || echo "apt-get failed; the table comes without a browser"; fi
-	@echo "==> export $(MODEL) to $(OUT)"
-	$(PY) -m export $(MODEL) --out $(OUT)
-	@echo "==> run $(OUT) in every runtime"
-	@$(PY) -m tests.conformance.driver $(MODEL) $(OUT)
+	@status=0; for converter in tf2onnx jax2onnx; do out=$(CONFORMANCE)/$$converter; \
+	  echo "==> export $(MODEL) to $$out"; \
+	  $(PY) -m export $(MODEL) --out $$out --converter $$converter; \
+	  echo "==> run $$out in every runtime"; \
+	  $(PY) -m tests.conformance.driver $(MODEL) $$out || status=$$?; done; exit $$status
 
 $(CONFORMANCE)/python/.locked: tests/conformance/requirements.lock
 	$(call make-venv,$(@D))
@@ -178,7 +179,7 @@ check: lint test-all  ## Everything that CI runs
 lock:  ## Rewrite the locks from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
 	$(call make-venv,build/lock)
 	build/lock/bin/python -m pip install uv
-	$(compile-lock) pyproject.toml --group dev --output-file requirements.lock
+	$(compile-lock) pyproject.toml --extra tensorflow --group dev --output-file requirements.lock
 	$(compile-lock) --group conformance --constraint requirements.lock \
 	  --output-file tests/conformance/requirements.lock
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from export import report, runtime
 from keras_vae.cli import FAILED, Parser, add_unseen, fail, status_of
 from keras_vae.commands.runs import Run
-from keras_vae.names import CONVERTERS, DATASETS, PRECISIONS, listed
+from keras_vae.names import CONVERTERS, DATASETS, EXTRAS, PRECISIONS, listed
 from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
 
@@ -41,7 +41,7 @@ def _main(arguments):
 def _run(options):
     started, run, out = time.perf_counter(), Run(options.model), Path(options.out)
     _check(options)
-    if not run.model.is_file():  # said at once, before TensorFlow is loaded
+    if not run.model.is_file():  # said at once, before Keras is loaded
         raise ValueError(f"there is no file {run.model}: train a model first, or mend the path")
     try:
         with _terminable():
@@ -54,7 +54,10 @@ def _run(options):
 
 
 def _check(options):
-    """Refuses, before TensorFlow is loaded, what makes no sense."""
+    """Refuses, before Keras is loaded, what makes no sense."""
+    if not find_spec(options.converter):
+        extra = EXTRAS[options.converter]
+        raise ValueError(f'{options.converter} is not installed: pip install "keras-vae[{extra}]"')
     for name in ("tolerance", "budget"):
         value = getattr(options, name)
         if not 0 <= value < float("inf"):

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import keras_vae
+from keras_vae.names import BACKENDS
 from keras_vae.options import add_flags
 from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
@@ -219,6 +220,10 @@ def status_of(work, *arguments, left=""):
     except FloatingPointError as error:
         return fail(error, FAILED)
     except (ValueError, OSError) as error:
+        return fail(error, BAD_INPUT)
+    except ModuleNotFoundError as error:
+        if error.name not in BACKENDS:
+            raise
         return fail(error, BAD_INPUT)
     except MemoryError as error:
         return fail(f"that does not fit into memory: ask for less at once ({error})", BAD_INPUT)

@@ -6,6 +6,7 @@ Each object stands under its name in the table of its own module; a test compare
 import difflib
 
 ARCHITECTURES = ("conv", "mlp", "resnet", "topdown", "topdown_mlp")
+BACKENDS = ("tensorflow", "jax", "torch")
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 ESTIMATORS = ("doubly_reparameterized", "reparameterized", "sticking_the_landing")
 LIKELIHOODS = (
@@ -25,6 +26,8 @@ POSTERIORS = ("diagonal_normal", "full_normal")
 PRECISIONS = ("float16", "int8")
 CONVERTERS = {"tf2onnx": "tensorflow", "jax2onnx": "jax"}
 """The libraries that write ONNX, and the backend of Keras that each reads."""
+EXTRAS = {"tf2onnx": "tensorflow", "jax2onnx": "jax-export"}
+"""The extras of this package that bring them."""
 PRIORS = ("flow", "mixture_of_normals", "standard_normal", "vamp")
 
 

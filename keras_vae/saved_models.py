@@ -6,6 +6,7 @@
 
 import importlib
 import sys
+from importlib.util import find_spec
 
 
 def register():
@@ -41,9 +42,27 @@ class AfterKeras:
         """`load`, a function of a module, and then `register`."""
 
         def load_and_register(module):
-            load(module)
+            try:
+                load(module)
+            except ModuleNotFoundError as error:
+                from keras_vae.names import BACKENDS  # here: a module of ours that is loaded counts
+
+                if error.name not in BACKENDS:
+                    raise
+                raise _missing(error.name, BACKENDS) from error
             sys.meta_path.remove(self)
             if not any(name.startswith("keras_vae.") for name in {*sys.modules} - {__name__}):
                 register()  # else one of our own modules is importing Keras, on its way to the rest
 
         return load_and_register
+
+
+def _missing(backend, backends):
+    """The error of a backend that is not installed, with what to do."""
+    there = next((name for name in backends if name != backend and find_spec(name)), None)
+    other = f"set KERAS_BACKEND={there}, which is" if there else "set KERAS_BACKEND to another"
+    return ModuleNotFoundError(
+        f"Keras is to compute on {backend}, which is not installed: "
+        f'pip install "keras-vae[{backend}]", or {other}',
+        name=backend,
+    )

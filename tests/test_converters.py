@@ -12,6 +12,7 @@ import pytest
 
 import keras_vae
 from export import convert
+from tests.export import test_layers
 
 MODELS = {
     "bernoulli": {},
@@ -110,6 +111,30 @@ def test_a_refusal_names_the_layer():
     vae = keras_vae.VAE(encoder, keras.Model(z, keras.layers.Dense(4)(z)), likelihood="normal")
     with pytest.raises(ValueError, match=r"layer 'turning' \(Loop\): it holds control flow"):
         convert.encoder(vae)
+
+
+@pytest.mark.parametrize("name", [n for n in test_layers.LAYERS if n != "conv3d"])
+def test_a_layer_is_exported_and_computes_what_keras_does(name):
+    hidden, shape = test_layers.LAYERS[name]
+    assert max(test_layers.differences(test_layers.vae_of(hidden(), shape=shape))) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (test_layers.LogDet, test_layers.IMAGE),
+        (lambda name: keras.layers.Resizing(4, 4, name=name), test_layers.IMAGE),
+        (lambda name: keras.layers.Conv3D(3, 3, name=name), test_layers.VOXELS),
+    ],
+    ids=["operator", "shape", "layout"],
+)
+def test_what_jax2onnx_fails_at_is_refused_by_its_name(layer, shape):
+    """Whatever it raises, and wherever: as it traces the layer, or as it converts what that did."""
+    filtered = keras.config.is_traceback_filtering_enabled()
+    with pytest.raises(ValueError, match=r"^cannot export layer 'volume' \(\w+\): jax2on") as error:
+        convert.encoder(test_layers.vae_of(layer(name="volume"), shape=shape))
+    assert "\n" not in str(error.value)
+    assert keras.config.is_traceback_filtering_enabled() == filtered
 
 
 def test_a_bundle_is_exported_without_tensorflow(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from export import converters, quantize
-from keras_vae import architectures, cli, datasets, names, objectives
+from keras_vae import architectures, backend, cli, datasets, names, objectives
 from keras_vae.architectures.heads import POSTERIORS
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
@@ -11,9 +11,11 @@ from keras_vae.estimators import ESTIMATORS
 
 TABLES = {
     "ARCHITECTURES": architectures.ARCHITECTURES,
+    "BACKENDS": backend.BACKENDS,
     "CONVERTERS": converters.LIBRARIES.values(),
     "DATASETS": datasets.NAMES,
     "ESTIMATORS": ESTIMATORS,
+    "EXTRAS": converters.LIBRARIES.values(),
     "LIKELIHOODS": LIKELIHOODS,
     "OBJECTIVES": objectives.OBJECTIVES,
     "POSTERIORS": POSTERIORS,
@@ -31,7 +33,10 @@ def test_the_names_are_those_of_the_table(kind):
     assert sorted(getattr(names, kind)) == sorted(TABLES[kind])
 
 
-@pytest.mark.parametrize("kind", sorted(TABLES.keys() - {"CONVERTERS", "DATASETS", "PRECISIONS"}))
+OF_OTHERS = {"BACKENDS", "CONVERTERS", "DATASETS", "EXTRAS", "PRECISIONS"}
+
+
+@pytest.mark.parametrize("kind", sorted(TABLES.keys() - OF_OTHERS))
 def test_the_help_of_training_lists_them(kind, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])

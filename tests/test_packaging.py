@@ -1,6 +1,7 @@
 """The wheel holds both packages whole, nothing else, and works from another folder."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,17 @@ from pathlib import Path
 
 import pytest
 
+import export.cli
+from keras_vae.names import BACKENDS, CONVERTERS, EXTRAS
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ["keras_vae", "export"]
+HIDDEN = """
+import sys
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *more: None if name in MISSING else find(name, *more)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +69,62 @@ def test_lock_pins_every_dependency_by_hash_and_names_no_address():
     lock = (ROOT / "requirements.lock").read_text()
     pins = [line for line in lock.splitlines() if line[:1].isalnum()]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    asked = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    extra = project["project"]["optional-dependencies"]["tensorflow"]  # what the tests run on
+    asked = project["project"]["dependencies"] + extra + project["dependency-groups"]["dev"]
     assert {name.split(">=")[0] for name in asked} <= {pin.split("==")[0] for pin in pins}
     assert all("==" in pin and pin.endswith("\\") for pin in pins)
     assert "://" not in lock
     assert "--index" not in lock
     assert "--find-links" not in lock
+
+
+def test_no_backend_is_installed_unless_it_is_asked_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {re.split(r"\W", need)[0] for need in project["dependencies"]}
+    assert not named & {*BACKENDS, *CONVERTERS}
+    extras = project["optional-dependencies"]
+    brought = {name: {re.split(r"\W", need)[0] for need in extra} for name, extra in extras.items()}
+    assert all(backend in brought[backend] for backend in BACKENDS)
+    for converter, extra in EXTRAS.items():
+        assert brought[extra] == {converter, CONVERTERS[converter]}
+
+
+def without(*missing, call, **env):
+    """The exit status of a process where modules are missing, and what it prints as its error."""
+    command = [sys.executable, "-c", f"MISSING = {missing!r}\n{HIDDEN}\n{call}"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | env
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [
+        (
+            ("tensorflow",),
+            'pip install "keras-vae[tensorflow]", or set KERAS_BACKEND=jax, which is',
+        ),
+        (BACKENDS, 'pip install "keras-vae[tensorflow]", or set KERAS_BACKEND to another'),
+    ],
+    ids=["another is there", "none is there"],
+)
+def test_a_backend_that_is_missing_is_said_in_one_line_with_the_command(missing, advice):
+    call = "from keras_vae.cli import main; sys.exit(main(['evaluate', 'nowhere']))"
+    status, told = without(*missing, call=call, KERAS_BACKEND="tensorflow")
+    assert (status, told.count("\n")) == (2, 1)
+    assert told.rstrip().endswith(advice)
+    status, told = without(*missing, call="import keras_vae; keras_vae.VAE")
+    assert told.rstrip().endswith(advice)
+
+
+@pytest.mark.parametrize("converter", CONVERTERS)
+def test_a_converter_that_is_missing_is_said_before_anything_is_loaded(
+    converter, monkeypatch, capsys
+):
+    monkeypatch.setattr(export.cli, "find_spec", lambda name: None)
+    assert export.cli.main(["m.keras", "--out", "bundle", "--converter", converter]) == 2
+    told = capsys.readouterr().err
+    assert (
+        told
+        == f'error: {converter} is not installed: pip install "keras-vae[{EXTRAS[converter]}]"\n'
+    )

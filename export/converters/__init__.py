@@ -7,7 +7,7 @@ import keras
 from export.canonical import canonical
 from export.converters.recurrent import unrolled
 from export.convolution import transpose_few
-from keras_vae.names import CONVERTERS
+from keras_vae.names import CONVERTERS, EXTRAS
 
 LIBRARIES = {backend: library for library, backend in CONVERTERS.items()}
 
@@ -36,7 +36,7 @@ def converter():
             raise
         raise ValueError(
             f"to convert models on {backend}, {error.name} must be installed: pip install "
-            f"{error.name}; or run `python -m export MODEL.keras --out FOLDER`"
+            f'"keras-vae[{EXTRAS[error.name]}]"; or run `python -m export MODEL.keras --out FOLDER`'
         ) from error
 
 

@@ -1,7 +1,12 @@
-"""The converter of Keras on JAX: jax2onnx."""
+"""The converter of Keras on JAX: jax2onnx, and what it lacks."""
+
+import contextlib
+import traceback
 
 import jax
+import jax.numpy as jnp
 import jax2onnx
+import keras
 import onnx
 from jax.extend import core
 
@@ -19,17 +24,18 @@ def convert(function, layers=(), **shapes):
     outputs = []
 
     def traced(*tensors):
-        found = function(**dict(zip(shapes, tensors, strict=True)))
+        with _arange_from_zero():
+            found = function(**dict(zip(shapes, tensors, strict=True)))
         outputs[:] = found
         return [*found.values()]
 
     try:
-        model = jax2onnx.to_onnx(
-            traced, inputs=[*axes.values()], input_names=[*shapes], opset=OPSET
-        )
-    except NotImplementedError as error:
-        place = _place(traced, axes, str(error).split())
-        raise refusals.no_operator(f"an operation of JAX ({error})", place, layers) from error
+        with _whole_tracebacks():
+            model = jax2onnx.to_onnx(
+                traced, inputs=[*axes.values()], input_names=[*shapes], opset=OPSET
+            )
+    except Exception as error:  # it raises what its many parts happen to
+        raise refusals.not_converted("jax2onnx", error, _place_of(error), layers) from error
     for node in model.graph.node:
         if any(graphs(node)):
             raise refusals.control_flow(node.op_type, _place(traced, axes, LOOPS), layers)
@@ -40,6 +46,46 @@ def convert(function, layers=(), **shapes):
 def _axes(shape):
     """The lengths of an input's axes: those of K draws and of the batch have names."""
     return ("batch", *shape) if None not in shape else ("draws", "batch", *shape[1:])
+
+
+@contextlib.contextmanager
+def _arange_from_zero():
+    """Has `jnp.arange` take what Keras calls it with, `(n, None)`: that of jax2onnx does not."""
+    arange = jnp.arange
+
+    def of_keras(start, stop=None, step=None, **options):
+        start, stop = (0, start) if stop is None else (start, stop)
+        return arange(start, stop, 1 if step is None else step, **options)
+
+    jnp.arange = of_keras
+    try:
+        yield
+    finally:
+        jnp.arange = arange
+
+
+@contextlib.contextmanager
+def _whole_tracebacks():
+    """Keeps Keras from taking its layers out of tracebacks, which tell where an error arose."""
+    filtered = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
+
+
+def _place_of(error):
+    """Where it arose, such as `"decoder/dense_1"`: in a layer or in what it traced."""
+    place = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        layer, equation = (frame.f_locals.get(name) for name in ("self", "eqn"))
+        if isinstance(layer, keras.Layer):
+            place = f"{place}/{layer.name}"
+        elif hasattr(equation, "source_info"):
+            place = str(equation.source_info.name_stack) or place
+    return place
 
 
 def _place(function, axes, primitives):

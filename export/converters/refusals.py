@@ -24,6 +24,27 @@ def no_operator(operation, place, layers):
     )
 
 
+def not_converted(converter, error, place, layers):
+    """Returns the `ValueError` for what a converter fails at.
+
+    Args:
+        converter: its name.
+        error: what it raised.
+        place, layers: as of `no_operator`.
+
+    Example:
+
+    >>> error = KeyError("lu of a batch")
+    >>> print(not_converted("jax2onnx", error, "encoder/volume", []))
+    cannot export the model (at 'encoder/volume'): jax2onnx cannot convert it ('lu of a batch'); ...
+    """
+    reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return ValueError(
+        f"cannot export {named(place, layers)}: {converter} cannot convert it ({reason}); use "
+        "another layer or activation, or another --converter"
+    )
+
+
 def control_flow(kind, place, layers):
     """Returns the `ValueError` for a loop or a condition."""
     return ValueError(

@@ -1,6 +1,7 @@
 """The converter of Keras on TensorFlow: tf2onnx, and what it lacks."""
 
 import contextlib
+import os
 
 import onnx
 import tensorflow as tf
@@ -9,6 +10,8 @@ import tf2onnx
 from export.canonical import OPSET
 from export.converters import refusals
 from export.grouping import graphs
+
+COPIES = "TF2ONNX_CATCH_ERRORS"
 
 
 def convert(function, layers=(), **shapes):
@@ -36,14 +39,39 @@ def convert(function, layers=(), **shapes):
 
     with _inlined():
         concrete = traced.get_concrete_function()
-        model, _ = tf2onnx.convert.from_function(
-            traced, input_signature=signature, opset=OPSET, custom_op_handlers=HANDLERS
-        )
+        try:
+            with _copies_nothing():
+                model = _converted(traced, signature)
+        except Exception:  # with copies, tf2onnx leaves out a step of its optimizer that fails
+            model = _converted(traced, signature)
     _hold(model.graph, concrete.graph.captures)
     for node in model.graph.node:
         _check(node, layers)
     _take_zeros_as_they_are(model.graph)
     return model
+
+
+def _converted(function, signature):
+    model, _ = tf2onnx.convert.from_function(
+        function, input_signature=signature, opset=OPSET, custom_op_handlers=HANDLERS
+    )
+    return model
+
+
+@contextlib.contextmanager
+def _copies_nothing():
+    """Keeps tf2onnx from copying the graph, weights and all, before each step of its optimizer.
+
+    It reads this variable whenever it converts.
+    """
+    if COPIES in os.environ:
+        yield
+        return
+    os.environ[COPIES] = "FALSE"
+    try:
+        yield
+    finally:
+        del os.environ[COPIES]
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import importlib
 
 import keras
 
-BACKENDS = ("tensorflow", "jax", "torch")
+from keras_vae.names import BACKENDS
 
 if keras.config.backend() not in BACKENDS:
     raise ImportError(

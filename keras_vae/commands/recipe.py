@@ -163,8 +163,9 @@ def check(settings):
             raise ValueError(
                 f"the architecture {settings.architecture} has no {name}: leave it out"
             )
-    if settings.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ValueError("--tensorboard needs the package tensorboard: pip install tensorboard")
+    for package in ("tensorboard", "tensorflow") if settings.tensorboard else ():
+        if importlib.util.find_spec(package) is None:  # Keras writes by TensorFlow, on any backend
+            raise ValueError(f"--tensorboard needs the package {package}: pip install {package}")
 
 
 def parts(settings):

@@ -160,3 +160,23 @@ def test_every_architecture_converts_and_agrees(
         weight.assign(weight + 0.1 * np.random.default_rng(0).standard_normal(weight.shape))
     save_graphs(vae, tmp_path)
     assert max(validate.check(vae, tmp_path).values()) <= 1e-5
+
+
+def test_a_step_of_the_optimizer_that_fails_is_left_out(monkeypatch):
+    """It is tried without copies of the graph first, and that is known to nobody else."""
+    from tf2onnx import optimizer
+
+    from export.converters import tensorflow
+
+    class Broken:
+        def optimize(self, graph, iteration):
+            tried.append(tensorflow.COPIES in os.environ)
+            raise KeyError("a defect of tf2onnx")
+
+    tried = []
+    monkeypatch.delenv(tensorflow.COPIES, raising=False)
+    monkeypatch.setitem(optimizer._optimizers, "broken", Broken)
+    model = tensorflow.convert(lambda x: {"y": 2 * x}, x=(3,))
+    assert [node.op_type for node in model.graph.node] == ["Mul"]
+    assert tried[:2] == [True, False]
+    assert tensorflow.COPIES not in os.environ
