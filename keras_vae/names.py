@@ -25,7 +25,7 @@ POSTERIORS = ("diagonal_normal", "full_normal")
 PRECISIONS = ("float16", "int8")
 CONVERTERS = {"tf2onnx": "tensorflow", "jax2onnx": "jax"}
 """The libraries that write ONNX, and the backend of Keras that each reads."""
-PRIORS = ("flow", "mixture_of_normals", "standard_normal", "vamp")
+PRIORS = ("flow", "flow_matching", "mixture_of_normals", "standard_normal", "vamp")
 
 
 def listed(names):
