@@ -9,7 +9,7 @@ from spox import argument as spox_argument
 from export import labels
 from export.canonical import canonical
 from export.converters import convert
-from keras_vae.distributions import Likelihood
+from keras_vae.distributions import Likelihood, Prior
 
 LATENTS = ("z", "log_pz", "log_qz_x", "kl")
 
@@ -138,8 +138,12 @@ def _latents(vae, known):
         z, qz_x, _ = vae.draw(vae.levels.given(*posterior.values()), epsilon)
         if known == LATENTS[:1]:  # z alone, without a density of the prior, which may be large
             return {"z": z}
-        kl = keras.ops.sum(vae.prior.kl_terms(qz_x, z), axis=-1)
-        return {"z": z, "log_pz": vae.prior.log_prob(z), "log_qz_x": qz_x.log_prob(z), "kl": kl}
+        log_pz, log_qz_x = vae.prior.log_prob(z), qz_x.log_prob(z)
+        if type(vae.prior).kl_terms is Prior.kl_terms:  # traced once, since it may be large
+            kl = keras.ops.mean(log_qz_x - log_pz, axis=0)
+        else:
+            kl = keras.ops.sum(vae.prior.kl_terms(qz_x, z), axis=-1)
+        return {"z": z, "log_pz": log_pz, "log_qz_x": log_qz_x, "kl": kl}
 
     names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
     shapes = {**dict(zip(names, sizes, strict=True)), "epsilon": (None, vae.latent_dim)}
