@@ -108,6 +108,12 @@ def test_what_cannot_be_is_refused_in_one_line(vae, x, prior, message):
         fit_prior(vae, two_kinds(9), "flow", 0)
 
 
+def test_a_hierarchy_is_refused_since_its_levels_have_priors():
+    vae = VAE.from_architecture("topdown_mlp", (4,), 2, likelihood="normal")
+    with pytest.raises(ValueError, match="vae must have one level of latents, got z_1, z_2"):
+        fit_prior(vae, two_kinds(9), "flow", 1)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of `train`, of vectors."""
