@@ -96,8 +96,7 @@ class FlowMatchingPrior(Prior):
 
     def inverse(self, z):
         """epsilon, `(..., latent_dim)`, and log |det ∂epsilon/∂z|, `(...)`."""
-        rows, shape = ops.reshape(z, (-1, self.latent_dim)), ops.shape(z)
-        y, (kernels, steps) = (rows - self.location) / self.scale, self._network()
+        y, (kernels, steps) = (z - self.location) / self.scale, self._network()
         shift, jacobians = velocity(kernels, steps[-1], y) / self.steps, []
         for offsets in reversed(steps):  # a shift is nearly that of the step behind it
             for _ in range(self.inversions):
@@ -105,8 +104,7 @@ class FlowMatchingPrior(Prior):
             y = y - shift
             jacobians.append(jacobian(kernels, offsets, y) / self.steps)
         change = -ops.sum(log_det(ops.stack(jacobians)), axis=0) - ops.sum(ops.log(self.scale))
-        change = change + ops.zeros_like(rows[:, 0])  # of a linear v it is one for all
-        return ops.reshape(y, shape), ops.reshape(change, shape[:-1])
+        return y, change + ops.zeros_like(y[..., 0])  # of a linear v it is one for all
 
     def _network(self):
         """The kernels of v, and for each step its offsets, a list."""

@@ -78,23 +78,27 @@ def time_features(t):
 def velocity(kernels, offsets, z):
     """v(z, t), `(..., D)`, of a `network` at t."""
     for kernel, offset in zip(kernels[:-1], offsets[:-1], strict=True):
-        z = ops.silu(ops.matmul(z, kernel) + offset)
-    return ops.matmul(z, kernels[-1]) + offsets[-1]
+        z = ops.silu(product(z, kernel) + offset)
+    return product(z, kernels[-1]) + offsets[-1]
+
+
+def product(h, kernel):
+    """h W of rows h, `(..., n)`: by a product of equal ranks, which both converters take as one."""
+    return ops.matmul(h, kernel if len(h.shape) == 2 else kernel[None])
 
 
 def jacobian(kernels, offsets, z):
-    """∂v_j/∂z_i of z, `(B, D)`: `(B, i, j)`, by the chain rule, from the first layer to the last.
+    """∂v_j/∂z_i of z, `(..., D)`: `(..., i, j)`, by the chain rule, from the first layer on.
 
     Where there is no hidden layer it is one for all z, `(i, j)`.
     """
-    rows, size = kernels[0], kernels[0].shape[0]
+    rows = kernels[0]
     for kernel, offset, following in zip(kernels[:-1], offsets[:-1], kernels[1:], strict=True):
-        h = ops.matmul(z, kernel) + offset
+        h = product(z, kernel) + offset
         gate = ops.sigmoid(h)
         z = h * gate
         slope = gate + z * (1 - gate)
-        rows = ops.reshape(rows * slope[:, None, :], (-1, kernel.shape[1]))  # (B D, units)
-        rows = ops.reshape(ops.matmul(rows, following), (-1, size, following.shape[1]))
+        rows = product(rows * slope[..., None, :], following)  # (..., D, units)
     return rows
 
 
