@@ -9,7 +9,9 @@ from spox import argument as spox_argument
 from export import labels
 from export.canonical import canonical
 from export.converters import convert
-from keras_vae.distributions import Likelihood
+from keras_vae.distributions import Likelihood, Prior
+
+LATENTS = ("z", "log_pz", "log_qz_x", "kl")
 
 
 def posterior_names(vae):
@@ -67,7 +69,7 @@ def elements(vae, params):
     def terms(x, x_params):
         return {"terms": keras.ops.sum(vae.likelihood.element_log_prob(x, x_params), axis=0)}
 
-    inputs, _, x_params = _of_draws(vae, params)
+    inputs, _, x_params = _of_draws(vae, params, LATENTS[:1])
     shapes = {"x": vae.input_shape, "x_params": (None, *vae.decoder.output_shape[1:])}
     found = inline(convert(vae, terms, ["terms"], "densities", **shapes))(
         x=inputs["x"], x_params=x_params
@@ -108,8 +110,8 @@ def filling(vae, params):
     return canonical(build(inputs, found), ["x_filled"], group="filling")
 
 
-def _of_draws(vae, params):
-    """The inputs of a graph of K draws by name, what is known of their z, and their x_params.
+def _of_draws(vae, params, known=LATENTS):
+    """The inputs of a graph of K draws by name, what is `known` of their z, and their x_params.
 
     The decoder takes the draws as rows, and is the same graph everywhere.
     """
@@ -117,7 +119,7 @@ def _of_draws(vae, params):
     for name, output in zip(posterior_names(vae), vae.encoder.outputs, strict=True):
         inputs[name] = argument("batch", *output.shape[1:])
     inputs["epsilon"] = argument("draws", "batch", vae.latent_dim)
-    latents = inline(_latents(vae))(**{n: v for n, v in inputs.items() if n != "x"})
+    latents = inline(_latents(vae, known))(**{n: v for n, v in inputs.items() if n != "x"})
     draws = op.slice(op.shape(latents["z"]), op.const(np.array([0])), op.const(np.array([2])))
     rows = {"z": op.reshape(latents["z"], op.const(np.array([-1, vae.latent_dim])))}
     if vae.covariates:
@@ -129,17 +131,23 @@ def _of_draws(vae, params):
     return inputs, latents, x_params
 
 
-def _latents(vae):
+def _latents(vae, known):
     """The graph of q(z|x) and epsilon -> z, log_pz and log_qz_x, (K, B), and kl, (B,)."""
 
     def latents(epsilon, **posterior):
         z, qz_x, _ = vae.draw(vae.levels.given(*posterior.values()), epsilon)
-        kl = keras.ops.sum(vae.prior.kl_terms(qz_x, z), axis=-1)
-        return {"z": z, "log_pz": vae.prior.log_prob(z), "log_qz_x": qz_x.log_prob(z), "kl": kl}
+        if known == LATENTS[:1]:  # z alone, without a density of the prior, which may be large
+            return {"z": z}
+        log_pz, log_qz_x = vae.prior.log_prob(z), qz_x.log_prob(z)
+        if type(vae.prior).kl_terms is Prior.kl_terms:  # traced once, since it may be large
+            kl = keras.ops.mean(log_qz_x - log_pz, axis=0)
+        else:
+            kl = keras.ops.sum(vae.prior.kl_terms(qz_x, z), axis=-1)
+        return {"z": z, "log_pz": log_pz, "log_qz_x": log_qz_x, "kl": kl}
 
     names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
     shapes = {**dict(zip(names, sizes, strict=True)), "epsilon": (None, vae.latent_dim)}
-    return convert(vae, latents, ["z", "log_pz", "log_qz_x", "kl"], "densities", **shapes)
+    return convert(vae, latents, known, "densities", **shapes)
 
 
 def _log_px_z(vae, x, x_params):

@@ -27,14 +27,14 @@ _MODULES = {
     )
 }
 
-__all__ = ["VAE", *_MODULES]
+__all__ = ["VAE", "fit_prior", *_MODULES]
 
 
 def __getattr__(name):
     if name not in __all__:
         raise AttributeError(f"module 'keras_vae' has no attribute {name!r}")
     models = saved_models.register()
-    return models.VAE if name == "VAE" else importlib.import_module(_MODULES[name])
+    return importlib.import_module(_MODULES[name]) if name in _MODULES else getattr(models, name)
 
 
 def __dir__():

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import keras_vae
-from keras_vae.names import BACKENDS
+from keras_vae.names import BACKENDS, PRIORS, listed
 from keras_vae.options import add_flags
 from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
@@ -18,6 +18,7 @@ from keras_vae.signals import Interrupted
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 MODULES = {
     "train": "keras_vae.commands.training",
+    "fit-prior": "keras_vae.commands.fitting_prior",
     "evaluate": "keras_vae.commands.evaluating",
     "compare": "keras_vae.commands.comparing",
     "calibrate": "keras_vae.commands.calibrating",
@@ -65,6 +66,21 @@ def parser():
     )
     train.set_defaults(shown="lines")
     add_flags(train.add_argument_group("settings"), Settings)
+
+    fit_prior = commands.add_parser(
+        "fit-prior", help="fit a prior to a trained model", formatter_class=help_format
+    )
+    fit_prior.add_argument("run", type=Path, metavar="DIR", help=RUN)
+    fit_prior.add_argument("--prior", default="flow_matching", help=listed(PRIORS))
+    fit_prior.add_argument(
+        "--epochs", type=int, help="passes over the data (default: for 12,000 steps, at most 300)"
+    )
+    fit_prior.add_argument("--seed", type=int, default=0, help="of weights, draws and order")
+    fit_prior.add_argument("--data-dir", help="as in train, if the data have moved")
+    fit_prior.add_argument(
+        "--out", type=Path, help="folder for the run with that prior (default: DIR-PRIOR)"
+    )
+    fit_prior.add_argument("--overwrite", action="store_true", help="replace the run in --out")
 
     evaluate = commands.add_parser(
         "evaluate", help="test ELBO and log-likelihood", formatter_class=help_format
@@ -205,7 +221,7 @@ def run(command, options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of libraries, to each other
         warnings.showwarning = lambda message, *_: print("warning:", message, file=sys.stderr)
-        return getattr(module, command)(**options)
+        return getattr(module, command.replace("-", "_"))(**options)
 
 
 def status_of(work, *arguments, left=""):

@@ -28,7 +28,7 @@ CONVERTERS = {"tf2onnx": "tensorflow", "jax2onnx": "jax"}
 """The libraries that write ONNX, and the backend of Keras that each reads."""
 EXTRAS = {"tf2onnx": "tensorflow", "jax2onnx": "jax-export"}
 """The extras of this package that bring them."""
-PRIORS = ("flow", "mixture_of_normals", "standard_normal", "vamp")
+PRIORS = ("flow", "flow_matching", "mixture_of_normals", "standard_normal", "vamp")
 
 
 def listed(names):

@@ -5,7 +5,9 @@ import pytest
 from keras import ops
 
 from keras_vae import noise
+from keras_vae.distributions import priors
 
+SMALL = {"flow_matching": {"hidden": (16,), "steps": 3}}
 array = ops.convert_to_numpy
 
 
@@ -14,6 +16,11 @@ def drawn(likelihood, x_params, seed=0):
     event = likelihood.mean(x_params).shape[1:]
     u = noise.event(seed, 0, len(x_params), likelihood.noise_shape(event))
     return array(likelihood.draw(x_params, u))
+
+
+def small_prior(name):
+    """The prior of that name, a small one where its own size would take long."""
+    return priors.PRIORS[name](**SMALL.get(name, {}))
 
 
 def stream(*arrays, batch_size=32):

@@ -16,6 +16,7 @@ PRIORS = {
     "mixture_of_normals": {"num_components": 5, "seed": 3},
     "vamp": {"num_components": 5, "activation": "tanh", "seed": 3},
     "flow": {"num_layers": 4, "units": 16, "seed": 3},
+    "flow_matching": {"hidden": (16,), "steps": 3, "seed": 3},
 }
 PAIRS = list(itertools.product(PRIORS, POSTERIORS))
 
@@ -40,7 +41,7 @@ def vae(request):
     )
     rng = np.random.default_rng(1)
     for weight in vae.trainable_weights:
-        step = 0.1 if prior == "flow" else 0.3  # so that the grid below holds the prior's mass
+        step = 0.1 if "flow" in prior else 0.3  # so that the grid below holds the prior's mass
         weight.assign(array(weight) + step * rng.standard_normal(weight.shape))
     if posterior == "full_normal":  # correlations that are not small, of pseudo-inputs too
         vae.encoder.get_layer("z_correlation").bias.assign([1.5])

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from keras_vae import VAE, objectives
-from keras_vae.distributions import FlowPrior, MixtureOfNormals, StandardNormal, VampPrior, priors
+from keras_vae.distributions import (
+    FlowMatchingPrior,
+    FlowPrior,
+    MixtureOfNormals,
+    StandardNormal,
+    VampPrior,
+    priors,
+)
 from keras_vae.schedules import KLWarmup, PriorWarmup
 from tests.tensors import array, value_and_gradients
 
@@ -17,6 +24,7 @@ PRIORS = {
     "mixture_of_normals": lambda: MixtureOfNormals(5),
     "vamp": lambda: VampPrior(5, "linear"),
     "flow": lambda: FlowPrior(num_layers=2, units=8),
+    "flow_matching": lambda: FlowMatchingPrior((8,), steps=2),
 }
 LEARNED = sorted(set(PRIORS) - {"standard_normal"})
 

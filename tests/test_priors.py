@@ -10,6 +10,7 @@ from keras import ops
 from keras_vae import VAE, noise
 from keras_vae.distributions import (
     DiagonalNormal,
+    FlowMatchingPrior,
     FlowPrior,
     MixtureOfNormals,
     Prior,
@@ -24,8 +25,10 @@ MAKE = {
     "mixture_of_normals": lambda: MixtureOfNormals(num_components=5, seed=3),
     "vamp": lambda: VampPrior(num_components=5, activation="tanh", seed=3),
     "flow": lambda: FlowPrior(num_layers=4, units=16, seed=3),
+    "flow_matching": lambda: FlowMatchingPrior((16,), steps=4, inversions=16, seed=3),
 }
 LEARNED = sorted(set(MAKE) - {"standard_normal"})
+FLOWS = ["flow", "flow_matching"]
 
 
 def test_every_member_is_tested():
@@ -41,7 +44,7 @@ def model(name, latent_dim=2, **options):
 def trained(name, latent_dim):
     """The prior with weights that are far from the initial ones, and its model."""
     vae, rng = model(name, latent_dim), np.random.default_rng(1)
-    step = 0.1 if name == "flow" else 0.3  # so that the grids below hold its mass
+    step = 0.1 if "flow" in name else 0.3  # so that the grids below hold its mass
     for weight in vae.prior.weights:
         weight.assign(array(weight) + step * rng.standard_normal(weight.shape))
     return vae.prior, vae
@@ -58,7 +61,7 @@ def draw(prior, count, latent_dim, seed=5):
     return array(z).astype("float64")
 
 
-def grid(latent_dim, reach=12.0, points=601):
+def grid(latent_dim, reach=12.0, points=401):
     """Equally spaced z, `(points**latent_dim, latent_dim)`, and the volume of one cell."""
     axis = np.linspace(-reach, reach, points)
     mesh = np.meshgrid(*[axis] * latent_dim, indexing="ij")
@@ -141,8 +144,9 @@ def test_kl_divergence_is_that_of_quadrature(name):
 
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
-def test_the_flow_and_its_inverse_are_the_identity(latent_dim, rng):
-    flow, _ = trained("flow", latent_dim)
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_flow_and_its_inverse_are_the_identity(name, latent_dim, rng):
+    flow, _ = trained(name, latent_dim)
     epsilon = rng.normal(size=(50, latent_dim)).astype("float32")
     z = array(flow.transform(epsilon))
     assert np.abs(z - epsilon).max() > 0.1
@@ -150,8 +154,9 @@ def test_the_flow_and_its_inverse_are_the_identity(latent_dim, rng):
 
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
-def test_the_flows_log_determinant_is_that_of_autodiffs_jacobian(latent_dim, rng):
-    flow, _ = trained("flow", latent_dim)
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_flows_log_determinant_is_that_of_autodiffs_jacobian(name, latent_dim, rng):
+    flow, _ = trained(name, latent_dim)
     z = keras.Variable(rng.normal(size=(6, latent_dim)).astype("float32"))
     epsilon = value_and_gradients(lambda one: ops.sum(flow.inverse(z.value)[0] * one), [z])
     rows = [epsilon(one)[1][0] for one in np.eye(latent_dim, dtype="float32")]
@@ -159,8 +164,9 @@ def test_the_flows_log_determinant_is_that_of_autodiffs_jacobian(latent_dim, rng
     np.testing.assert_allclose(array(flow.inverse(z.value)[1]), expected, atol=1e-5)
 
 
-def test_the_flow_starts_as_the_identity(rng):
-    flow = FlowPrior()
+@pytest.mark.parametrize("kind", [FlowPrior, FlowMatchingPrior])
+def test_the_flow_starts_as_the_identity(kind, rng):
+    flow = kind()
     flow.build((None, 5))
     epsilon = rng.normal(size=(9, 5)).astype("float32")
     np.testing.assert_array_equal(array(flow.transform(epsilon)), epsilon)
@@ -256,7 +262,7 @@ def test_sample_is_the_decoded_prior_in_any_split(name):
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mixture_of_normals", "flow"])
+@pytest.mark.parametrize("name", ["mixture_of_normals", *FLOWS])
 def test_a_prior_of_another_latent_dim_is_refused(name):
     vae = model(name, 2)
     with pytest.raises(ValueError, match="built for latent_dim 2, but the model has latent_dim 3"):
@@ -277,6 +283,9 @@ def test_a_vamp_prior_of_another_encoder_is_refused():
         lambda: VampPrior(num_components=2.5),
         lambda: FlowPrior(num_layers=0),
         lambda: FlowPrior(units=-1),
+        lambda: FlowMatchingPrior(hidden=(16, 0)),
+        lambda: FlowMatchingPrior(steps=0),
+        lambda: FlowMatchingPrior(inversions=1.5),
     ],
 )
 def test_sizes_out_of_range_are_refused(make):

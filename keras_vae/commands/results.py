@@ -49,22 +49,32 @@ def measured(vae, test, epoch):
 
 def write_files(vae, history, test, out):
     """Writes the model, its history and the pictures of a run."""
-    vae.save(runs.Run(out).model)
-    canonical(runs.Run(out).model)
+    write_model(vae, test, out)
+    write_history(history, out)
+    plotting.save(plotting.training_curves(history), out / "training_curves.png")
+
+
+def write_history(history, out):
+    """Writes what was logged, a dictionary of columns with an entry for each epoch."""
     with open(out / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(history)
         writer.writerows(zip(*history.values(), strict=True))
+
+
+def write_model(vae, test, out):
+    """Writes the model, and pictures of what it makes of examples."""
+    vae.save(runs.Run(out).model)
+    canonical(runs.Run(out).model)
     if isinstance(vae.likelihood, tables.Columns):
         text = tables.told(vae.likelihood.table)
         (out / "columns.json").write_text(text, encoding="utf-8")
-    for name, figure in pictures(vae, history, test):
+    for name, figure in pictures(vae, test):
         plotting.save(figure, out / name)
 
 
-def pictures(vae, history, test):
-    """The names and figures of a run: of its training, and of examples if these have one."""
-    yield "training_curves.png", plotting.training_curves(history)
+def pictures(vae, test):
+    """The names and figures of examples, if these have one."""
     suited = plotting.suited(vae)
     if suited is None:
         return

@@ -11,6 +11,7 @@ from keras_vae.distributions.diagonal_normal import DiagonalNormal
 from keras_vae.distributions.discretized import DiscretizedLogistic
 from keras_vae.distributions.discretized_mixture import MixtureOfDiscretizedLogistics
 from keras_vae.distributions.flow import FlowPrior
+from keras_vae.distributions.flow_matching import FlowMatchingPrior
 from keras_vae.distributions.full_normal import FullNormal
 from keras_vae.distributions.mixtures import MixtureOfNormals, VampPrior
 from keras_vae.distributions.negative_binomial import (
@@ -31,6 +32,7 @@ __all__ = [
     "ContinuousBernoulli",
     "DiagonalNormal",
     "DiscretizedLogistic",
+    "FlowMatchingPrior",
     "FlowPrior",
     "FullNormal",
     "HeteroscedasticNormal",

@@ -271,6 +271,19 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
             z: `(..., latent_dim)`.
         """
 
+    def fitting_loss(self, z, seed):
+        """What `keras_vae.fit_prior` lowers, for each draw z of q(z|x): `(B, D)` → `(B,)`.
+
+        −log p(z); a prior that learns otherwise overrides this. `seed` is that of what it draws.
+        """
+        return -self.log_prob(z)
+
+    def prepare(self, z):
+        """Sees draws of q(z|x), arrays `(N, latent_dim)`, before `fit_prior` fits it to such."""
+
+    def settle(self, z):
+        """Sees some of them when it is fitted."""
+
     def kl_terms(self, qz_x, z):
         """Terms of which KL(q(z|x) ‖ p(z)) is the sum, in nats: `(B, terms)`.
 

@@ -2,6 +2,7 @@
 
 from keras_vae.distributions.base import Prior
 from keras_vae.distributions.flow import FlowPrior
+from keras_vae.distributions.flow_matching import FlowMatchingPrior
 from keras_vae.distributions.mixtures import MixtureOfNormals, VampPrior
 from keras_vae.distributions.standard_normal import StandardNormal
 from keras_vae.lookup import lookup
@@ -11,6 +12,7 @@ PRIORS = {
     "mixture_of_normals": MixtureOfNormals,
     "vamp": VampPrior,
     "flow": FlowPrior,
+    "flow_matching": FlowMatchingPrior,
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from export import convert, quantize
 from keras_vae import noise
 from keras_vae.distributions import priors
-from tests.tensors import array
+from tests.tensors import array, small_prior
 
 
 @pytest.mark.parametrize("name", sorted(set(priors.PRIORS) - {"standard_normal"}))
@@ -15,8 +15,13 @@ def test_int8_fits_the_samples_of_a_prior_that_is_far_from_the_standard_normal(
     make_vae, monkeypatch, name
 ):
     monkeypatch.setattr(quantize, "DRAWS", 256)
-    vae = make_vae("mlp", (6,), "normal", hidden=(16, 12), prior=name)
-    move = {"mixture_of_normals": "means", "vamp": "z_mean", "flow": "bias"}[name]
+    vae = make_vae("mlp", (6,), "normal", hidden=(16, 12), prior=small_prior(name))
+    move = {
+        "mixture_of_normals": "means",
+        "vamp": "z_mean",
+        "flow": "bias",
+        "flow_matching": "location",
+    }[name]
     for weight in (*vae.prior.weights, *vae.encoder.get_layer("z_mean").weights):
         if move in weight.path and "kernel" not in weight.path:
             weight.assign(array(weight) + 10)
