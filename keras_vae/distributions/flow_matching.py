@@ -35,8 +35,8 @@ class FlowMatchingPrior(Prior):
     The density is that of what is drawn, not of the differential equation. Each step
     y ↦ y + v(y, t) / steps is invertible, because the slope of v is at most 0.9 `steps`, whatever
     the weights; its inverse is found by iterating y ↦ y' − v(y, t) / steps, and its determinant is
-    exact. So `log_prob` costs some 20 to 100 times as much as `transform`. `fit` of a model with
-    this prior works too, by `log_prob`, and slowly.
+    exact. So `log_prob` costs many times as much as `transform`. `fit` of a model with this prior
+    works too, by `log_prob`, and slowly.
 
     Args:
         hidden: units of the hidden layers of v.
