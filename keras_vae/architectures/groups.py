@@ -72,13 +72,14 @@ class Group(layers.Layer):
         self.activation, self.seed = activation, seed
         self.size = channels * math.prod(self.shape[:-1])
         *space, width = self.shape
-        net = Net(len(space), activation, Seeded(seed))
+        net = Net(len(space), activation, Seeded(seed), self.dtype_policy)
         h, f = keras.Input(self.shape), keras.Input(self.shape)
         v = keras.Input((*space, channels))
         self.prior = keras.Model(h, net.inner(h, width, 2 * channels + width))
-        both = layers.Concatenate()([h, f])
+        both = net.made(layers.Concatenate)([h, f])
         self.merged = keras.Model([h, f], net.inner(both, width, 2 * channels))
-        self.grown = keras.Model([h, v], net.block(layers.Add()([h, net.plain(v, width)])))
+        grown = net.made(layers.Add)([h, net.plain(v, width)])
+        self.grown = keras.Model([h, v], net.block(grown))
         self.built = True
 
     @property
@@ -125,13 +126,19 @@ class Net:
         axes: 2 of maps, 0 of vectors.
         activation: its name.
         seeded: `heads.Seeded`.
+        dtype: policy of the layers; None: that of Keras.
     """
 
-    def __init__(self, axes, activation, seeded):
-        self.axes, self.activation, self.seeded = axes, activation, seeded
+    def __init__(self, axes, activation, seeded, dtype=None):
+        self.axes, self.activation, self.seeded, self.dtype = axes, activation, seeded, dtype
+
+    def made(self, layer, *args, **options):
+        """A layer of the dtype policy."""
+        return layer(*args, **{"dtype": self.dtype, **options})
 
     def layer(self, units, kernel=3, **options):
         """A convolution, or a dense layer."""
+        options = {"dtype": self.dtype, **options}
         if not self.axes:
             return self.seeded(layers.Dense, units, **options)
         options = {"padding": "same", "data_format": "channels_last", **options}
@@ -147,12 +154,13 @@ class Net:
         options = {"padding": "same", "data_format": "channels_last"} if self.axes else {}
         kind = layers.Conv2D if self.axes else layers.Dense
         size = (units, kernel) if self.axes else (units,)
-        return kind(*size, kernel_initializer="zeros", **options)(self.activated(h))
+        last = self.made(kind, *size, kernel_initializer="zeros", **options)
+        return last(self.activated(h))
 
     def block(self, h):
         """h + f(h), the identity at first."""
-        return layers.Add()([h, self.inner(h, h.shape[-1], h.shape[-1], kernel=3)])
+        return self.made(layers.Add)([h, self.inner(h, h.shape[-1], h.shape[-1], kernel=3)])
 
     def activated(self, h):
         """h through the activation."""
-        return layers.Activation(self.activation)(h)
+        return self.made(layers.Activation, self.activation)(h)

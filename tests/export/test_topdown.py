@@ -1,9 +1,11 @@
 """A hierarchy of latents leaves as the same files as one level."""
 
+import keras
 import numpy as np
 import onnxruntime
 import pytest
 
+from export import convert
 from export.runtime import OnnxVAE
 from keras_vae import VAE, noise
 
@@ -42,6 +44,20 @@ def test_z_is_the_noise_to_the_bit(bundle):
     given = {**scalars, "temperature": np.array(1, "float32"), "label": np.array(1)}
     (z,) = session.run(["z"], given)
     np.testing.assert_array_equal(z, noise.latent(3, 7, 5, 40))
+
+
+def test_a_model_of_mixed_precision_is_exported_in_float32():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        vae = VAE.from_architecture("topdown_mlp", (4,), 1, "normal", seed=0, width=8)
+        full = convert.float32(vae)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    idle = keras.Model, keras.layers.InputLayer  # they compute nothing themselves
+    computing = [layer for layer in full._flatten_layers() if not isinstance(layer, idle)]
+    assert {layer.compute_dtype for layer in computing} == {"float32"}
+    np.testing.assert_allclose(full.sample(3), vae.sample(3), atol=0.05)
 
 
 def test_all_that_one_level_does(bundle, hierarchy):
