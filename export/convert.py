@@ -142,7 +142,7 @@ def posterior(vae):
     Example:
 
     >>> import keras_vae
-    >>> vae = keras_vae.VAE.from_architecture("topdown", (8, 8, 1), latent_dim=1, levels=(1,))
+    >>> vae = keras_vae.VAE.from_architecture("topdown", (8, 8, 1), latent_dim=1)
     >>> [output.name for output in posterior(vae).graph.output]
     ['features_0']
     """

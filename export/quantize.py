@@ -81,7 +81,7 @@ def _each(parts, function):
     """The parts, with `function` applied to those that hold layers; z stays the same to the bit."""
     held = {name: getattr(parts, name) for name in HOLD_LAYERS}
     made = {name: function(model, name) for name, model in held.items() if model is not None}
-    if parts.posterior is parts.encoder:
+    if parts.posterior == parts.encoder:
         made["posterior"] = made["encoder"]
     return parts._replace(**made)
 
@@ -113,7 +113,7 @@ def _draws(parts):
         label = {"label": conditions.in_turn(parts.covariates, np.arange(DRAWS))}
     (x,) = _run(parts.decoder, {"z": z, **label})
     posterior = dict(zip(_outputs(parts.posterior), _run(parts.posterior, {"x": x}), strict=True))
-    if parts.posterior is parts.encoder:  # so z is the same in all
+    if parts.posterior == parts.encoder:  # so z is the same in all
         posterior = {name: np.zeros_like(values) for name, values in posterior.items()}
     densities = {"x": x, **posterior, "epsilon": z[None], **label}
     return {

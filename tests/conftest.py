@@ -223,10 +223,10 @@ def once(function, key, last=16):
     """Computes `function` of equal keys once, for as many as the last ones; each gets a copy."""
     known = {}
 
-    def call(*given):
-        name = key(*given)
+    def call(*given, **options):
+        name = key(*given, **options)
         if name not in known:
-            known[name] = function(*given)
+            known[name] = function(*given, **options)
         if len(known) > last:
             del known[next(iter(known))]
         return copy.deepcopy(known[name])
@@ -248,9 +248,9 @@ def exported_once():
     def of_parts(parts):
         return tuple(getattr(part, "SerializeToString", lambda p=part: str(p))() for part in parts)
 
-    def of_files(vae, folder, *options):
+    def of_files(vae, folder, *options, **named):
         files = ((path.name, path.read_bytes()) for path in sorted(folder.glob("*.onnx")))
-        return *of_model(vae), *options, *files
+        return *of_model(vae), *options, *named.items(), *files
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convert, "parts", once(convert.parts, of_model))

@@ -31,6 +31,7 @@ def vae():
     """A model whose posteriors are in two places, far apart, by its weights."""
     vae = VAE.from_architecture("mlp", (4,), 2, "normal", seed=0, hidden=())
     vae.encoder.get_layer("z_mean").kernel.assign(np.full((4, 2), 0.25))
+    vae.encoder.get_layer("z_log_var").kernel.assign(np.zeros((4, 2)))
     vae.encoder.get_layer("z_log_var").bias.assign(np.full(2, -3.0))
     vae.compile("adam")
     return vae

@@ -39,7 +39,7 @@ def test_the_elbo_is_a_bound_on_the_log_likelihood(vae, digits):
 def test_mutual_information_is_that_of_all_pairs(vae, digits):
     x = digits[:30]
     qz_x = vae.posterior(x)
-    z = array(vae.draw(qz_x, noise.draws(4, np.arange(30), 0, 1, 3)[0]))
+    z = array(vae.draw(qz_x, noise.draws(4, np.arange(30), 0, 1, 3)[0]).z)
     rows = array(qz_x._rows).astype("float64")
     C = rows + np.eye(3)
     L = np.exp(array(qz_x.log_var) / 2)[:, :, None] * C / np.linalg.norm(C, axis=2)[..., None]
