@@ -65,7 +65,7 @@ def topdown(
     check_image("topdown", input_shape)
     sizes = sizes_of(input_shape)
     num_groups = (2, 1)[: len(sizes)] if num_groups is None else num_groups
-    num_groups = checked_groups(num_groups, [f"{height}x{w}" for height, w in reversed(sizes)])
+    num_groups = checked_counts(num_groups, [f"{height}x{w}" for height, w in reversed(sizes)])
     net = Net(2, activation, Seeded(seed))
     channels = [check_count("width", width) * min(2**i, 4) for i in range(len(sizes))]
     blocks = range(check_count("depth", depth))
@@ -133,7 +133,7 @@ def topdown_mlp(
     (None, 60)
     """
     *space, channels = input_shape = check_shape(input_shape, latent_dim)
-    (count,) = checked_groups(num_groups, ["a vector"])
+    (count,) = checked_counts(num_groups, ["a vector"])
     net = Net(0, activation, Seeded(seed))
     blocks = range(check_count("depth", depth))
     shape = (check_count("width", width),)
@@ -159,7 +159,7 @@ def topdown_mlp(
     return encoder, chained([Start(shape), *groups, head], count * latent_dim, num_classes)
 
 
-def checked_groups(num_groups, sizes):
+def checked_counts(num_groups, sizes):
     """`num_groups` with zeros for the sizes that it does not name, or a `ValueError`."""
     counts = tuple(num_groups) if isinstance(num_groups, list | tuple) else (num_groups,)
     if not all(isinstance(n, int) and n >= 0 for n in counts) or sum(counts) < 1:
