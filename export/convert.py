@@ -85,7 +85,7 @@ def parts(vae):
     decoder = params(vae)
     own = posterior(vae)
     return Parts(
-        own if len(vae.groups) == 1 else encoder(vae),
+        encoder(vae) if vae.levels.hierarchical else own,
         own,
         decoder,
         mean(vae),
@@ -125,7 +125,7 @@ def encoder(vae):
     ['z_mean', 'z_log_var']
     """
 
-    if len(vae.groups) == 1:
+    if not vae.levels.hierarchical:
         return posterior(vae)
 
     def encoded(x):

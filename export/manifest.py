@@ -85,8 +85,9 @@ def _known_answer(vae, seed=-1, first=2**31 - 3, count=2):
 
 def _groups(vae):
     """Of a hierarchy: its groups of latents in the order in which they stand in z."""
-    told = [{"name": name, "shape": list(shape)} for name, shape in vae.groups.items()]
-    return {"groups": told} if len(told) > 1 else {}
+    if not vae.levels.hierarchical:
+        return {}
+    return {"groups": [{"name": name, "shape": list(shape)} for name, shape in vae.groups.items()]}
 
 
 def _map(transformed):

@@ -88,7 +88,7 @@ def check(vae, folder, tolerance=TOLERANCE):
     decoder.graph.output.append(_intermediate(decoder, "x_params", folder / "decoder.onnx"))
 
     def posterior(x):
-        if len(vae.groups) > 1:
+        if vae.levels.hierarchical:
             return dict(zip(ENCODED, vae.levels.encoded(vae.posterior(x)), strict=True))
         return dict(zip(posterior_names(vae), vae.posterior(x), strict=True))
 

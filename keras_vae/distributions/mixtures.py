@@ -133,7 +133,7 @@ class VampPrior(Mixture):
                 "a VampPrior learns inputs of the encoder, which the columns of a table cannot be: "
                 "take the prior 'flow' or 'mixture_of_normals'"
             )
-        if len(vae.groups) > 1:
+        if vae.levels.hierarchical:
             raise ValueError(
                 "a VampPrior is a mixture of q(z|x), whose density a hierarchy does not know at "
                 "every z: take the prior 'standard_normal', 'flow' or 'mixture_of_normals'"

@@ -112,8 +112,9 @@ def latent_use(vae, x):
 
 
 def _sizes(vae):
-    several = len(vae.groups) > 1
-    return {name: math.prod(shape) for name, shape in vae.groups.items()} if several else None
+    if not vae.levels.hierarchical:
+        return None
+    return {name: math.prod(shape) for name, shape in vae.groups.items()}
 
 
 def mutual_information(vae, x, seed=0):
@@ -135,7 +136,7 @@ def mutual_information(vae, x, seed=0):
 
     Reference: Hoffman & Johnson, ELBO Surgery, 2016, equations 7 and 8.
     """
-    if len(vae.groups) > 1:
+    if vae.levels.hierarchical:
         raise ValueError("the mutual information is known for one level of latents alone")
     x = sliceable(x)
     z_mean, z_log_var = encoded(vae, x)

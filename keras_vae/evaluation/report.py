@@ -156,7 +156,7 @@ def report(vae, x, num_samples=5000, seed=0, label=None, **protocol):
     elbo, log_likelihood, importance = scores(vae, x, num_samples, seed, label)
     if isinstance(vae, VAE):
         use = [latent_use(vae, x)]
-        use += [mutual_information(vae, x, seed)] if len(vae.groups) == 1 else []
+        use += [] if vae.levels.hierarchical else [mutual_information(vae, x, seed)]
     else:
         protocol["scorer"] = vae.file("scorer")
     bits = entries and bits_per_dimension(log_likelihood, entries)

@@ -38,6 +38,9 @@ def _is_input(layer):
 class OneLevel:
     """z is one vector, and q(z|x) a normal whose parameters are the encoder's outputs."""
 
+    hierarchical = False
+    """Whether q(z|x) is known on the way down alone: of `Hierarchy`."""
+
     names = ("z_mean", "z_log_var", "z_correlation")
     """What the encoder's outputs are called, as far as it has them."""
 
@@ -76,6 +79,8 @@ class Hierarchy:
         stages: the layers of the decoder in their order: a `Start`, `Group`s and other layers of
             the state alone, and a head that may take a label too.
     """
+
+    hierarchical = True
 
     def __init__(self, stages):
         start, *self.middle, self.head = stages

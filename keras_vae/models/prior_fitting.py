@@ -11,7 +11,6 @@ from keras_vae.distributions.base import check_count
 from keras_vae.models import augment as augments
 from keras_vae.models.arrays import check_values, checked_array, is_array
 from keras_vae.models.inputs import one_form
-from keras_vae.models.levels import OneLevel
 from keras_vae.models.programs import Programs
 from keras_vae.models.scoring import as_arrays
 
@@ -78,7 +77,7 @@ def fit_prior(
     """
     for name, count in {"epochs": epochs, "batch_size": batch_size}.items():
         check_count(name, 1 if count is None else count)
-    if not isinstance(vae.levels, OneLevel):
+    if vae.levels.hierarchical:
         raise ValueError(f"vae must have one level of latents, got {', '.join(vae.levels.groups)}")
     fitted = with_prior(vae, priors.get(prior))
     prior = fitted.prior

@@ -71,3 +71,9 @@ def test_all_that_one_level_does(bundle, hierarchy):
         np.testing.assert_allclose(scores[name], expected[name], rtol=1e-5, err_msg=name)
     samples = bundle.sample(5, seed=3, label=1)
     np.testing.assert_allclose(samples, vae.sample(5, seed=3, label=1), atol=1e-5)
+
+
+def test_one_group_is_a_hierarchy_too():
+    vae = VAE.from_architecture("topdown_mlp", (4, 4, 1), 2, width=8, num_groups=(1,))
+    names = [output.name for output in convert.encoder(vae).graph.output]
+    assert names == ["z_mean", "z_log_var"]
