@@ -160,6 +160,10 @@ REPETITIONS = (
 )
 
 
+# The laws of the ways in which `fit` takes its steps, by XLA too.
+WITH_XLA = ("tests/test_in_place.py", "tests/test_loop.py", "tests/test_resume.py")
+
+
 def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="the heavier repetitions too")
 
@@ -260,25 +264,29 @@ def exported_once():
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session", autouse=True)
 def no_pictures():
-    """A training draws four, in a fifth of its time here; test_cli.py looks at them."""
+    """A training draws four, half of its time here: where they are looked at, `pictures.drawn`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keras_vae.plotting.save", lambda figure, path: path.touch())
         yield
 
 
-@pytest.fixture(scope="module")
-def without_xla():
-    """On TensorFlow XLA takes seconds for a second `fit`; test_in_place.py has the laws of both."""
+@pytest.fixture(scope="module", autouse=True)
+def without_xla(request):
+    """A second `fit` is compiled by XLA on TensorFlow, which takes seconds: for `--all` alone."""
     from keras_vae.models import loop
 
+    path = request.path.relative_to(request.config.rootpath).as_posix()
+    if BACKEND != "tensorflow" or path in WITH_XLA or request.config.getoption("--all"):
+        yield
+        return
+
     def plan(given, facts, limits, plan=loop.plan):
-        return plan(given, facts._replace(supports_xla=False), limits)
+        return plan(given, facts._replace(supports_xla=facts.needs_xla), limits)
 
     with pytest.MonkeyPatch.context() as patch:
-        if BACKEND == "tensorflow":
-            patch.setattr(loop, "plan", plan)
+        patch.setattr(loop, "plan", plan)
         yield
 
 

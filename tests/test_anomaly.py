@@ -21,7 +21,6 @@ from keras_vae.conformal import order, threshold
 from keras_vae.distributions.base import SupportError
 from tests.digits import WHOLE
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
 FAILS = 1e-6  # how often a test of draws would fail if its seed were drawn anew
 SETS = 4000  # calibration sets, each with a new example
 

@@ -16,6 +16,7 @@ from keras_vae.cli import main
 from keras_vae.commands import training
 from keras_vae.folders import atomic_files
 from keras_vae.models import load_model
+from tests import pictures
 from tests.digits import WHOLE
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +38,8 @@ def run(tmp_path_factory):
     """What a short training leaves; two latent dimensions, so that there is a manifold."""
     out = tmp_path_factory.mktemp("cli") / "runs" / "digits"
     arguments = ["--epochs", "2", "--latent-dim", "2", "--kl-warmup", "1", "--out", str(out)]
-    assert main(["train", *arguments]) == 0
+    with pictures.drawn():
+        assert main(["train", *arguments]) == 0
     return out
 
 
@@ -68,6 +70,7 @@ def test_evaluate_prints_the_elbo_of_the_run(run, capsys):
     assert f"test ELBO {test['elbo']:.2f} ± {test['standard_error']:.2f}" in capsys.readouterr().out
 
 
+@pictures.drawn()
 def test_evaluate_with_draws_writes_a_report(run, tmp_path, capsys):
     out = tmp_path / "new" / "report.json"
     arguments = ["--num-samples", "30", "--examples", "20", "--seed", "4", "--out", str(out)]
@@ -110,6 +113,7 @@ def test_bad_requests_for_a_report(run, arguments, message, tmp_path, monkeypatc
     assert not (run / "evaluation.json").exists()
 
 
+@pictures.drawn()
 def test_sample_writes_pictures_and_arrays(run, tmp_path):
     out = str(tmp_path / "new" / "x.npy")
     assert main(["sample", str(run), "--count", "5", "--seed", "3", "--out", out]) == 0
@@ -119,6 +123,7 @@ def test_sample_writes_pictures_and_arrays(run, tmp_path):
     assert Image.open(tmp_path / "x.png").size[0] > 100
 
 
+@pictures.drawn()
 def test_plot_draws_the_traversal_and_the_manifold(run):
     assert main(["plot", str(run)]) == 0
     assert names(run) == RUN_FILES | FOLDERS | {"traversal.png", "manifold.png"}
@@ -147,13 +152,14 @@ def trained(x, out, *arguments):
 
 
 def test_a_table_has_pictures_and_voxels_have_none(tmp_path, rng, capsys):
-    x, pictures = rng.normal(size=(40, 64)), {"reconstructions.png", "samples.png"}
-    table = trained(x, tmp_path)
+    x, absent = rng.normal(size=(40, 64)), {"reconstructions.png", "samples.png"}
+    with pictures.drawn():
+        table = trained(x, tmp_path)
     assert names(table) == RUN_FILES | FOLDERS
     assert main(["plot", str(table)]) == 0
     assert main(["sample", str(table), "--count", "3", "--out", str(tmp_path / "a.png")]) == 0
     voxels = trained(x.reshape(40, 4, 4, 4, 1), tmp_path, "--architecture", "mlp")
-    assert names(voxels) == (RUN_FILES | FOLDERS) - pictures
+    assert names(voxels) == (RUN_FILES | FOLDERS) - absent
     assert main(["evaluate", str(voxels)]) == 0
     assert main(["sample", str(voxels), "--count", "3", "--out", str(tmp_path / "a.npy")]) == 0
     assert np.load(tmp_path / "a.npy").shape == (3, 4, 4, 4, 1)
@@ -201,6 +207,7 @@ def test_binary_data_is_drawn_dynamically_or_once(tmp_path, capsys):
         assert [f"best, epoch 1: {capsys.readouterr().out.strip()}"] == line
 
 
+@pictures.drawn()
 def test_the_same_seed_trains_the_same_model(tmp_path):
     results = []
     for out in (tmp_path / "a", tmp_path / "b"):

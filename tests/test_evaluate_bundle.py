@@ -19,7 +19,6 @@ from keras_vae.evaluation.bits import discrete_entries
 from keras_vae.models import load_model
 from tests.digits import WHOLE
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
 K = 100
 
 

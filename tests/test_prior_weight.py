@@ -16,7 +16,6 @@ from keras_vae.distributions import (
 from keras_vae.schedules import KLWarmup, PriorWarmup
 from tests.tensors import array, value_and_gradients
 
-pytestmark = pytest.mark.usefixtures("without_xla")
 STEPS = 25
 """Batches of 4 in an epoch of the 100 examples."""
 PRIORS = {

@@ -22,7 +22,6 @@ from tests.digits import WHOLE
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--hidden", "16", "--latent-dim", "3"]
-pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def train(out, *arguments, epochs=2):

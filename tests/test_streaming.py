@@ -20,7 +20,6 @@ from keras_vae.models import plan, rows
 from keras_vae.models.packed import PackedRows, order
 from tests.refusals import refused
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
 ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
 COUNT, SIDE = 60, 5
