@@ -37,6 +37,7 @@ SAMPLES = $(OUT:/=)-samples.$(SUFFIX)
 FLAGS_mnist := --binarize dynamic
 TRAIN_FLAGS = $(FLAGS_$(NAME))
 CONFORMANCE := build/conformance
+ENGINES := build/engines
 RUNNERS := $(INSTALLED) $(addprefix $(CONFORMANCE)/,python/.locked node/.locked openvino)
 BENCH := build/bench
 BENCH_FLAGS =
@@ -108,7 +109,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx $(CONFORMANCE)/node/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx $(CONFORMANCE)/node/.locked $(ENGINES)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS); done
 
@@ -126,6 +127,12 @@ conformance: $(RUNNERS) .venv/.jax2onnx $(filter $(TRAINED),$(MODEL))  ## Draw t
 	  $(PY) -m tests.conformance.driver $(MODEL) $$out || status=$$?; done; exit $$status
 
 $(CONFORMANCE)/python/.locked: tests/conformance/requirements.lock
+	$(call make-venv,$(@D))
+	$(@D)/bin/python -m pip install --require-hashes -r $<
+	@touch $@
+
+# Ray and Beam, beside numpy and onnxruntime: what a worker of theirs has.
+$(ENGINES)/.locked: tests/engines/requirements.lock
 	$(call make-venv,$(@D))
 	$(@D)/bin/python -m pip install --require-hashes -r $<
 	@touch $@
@@ -182,6 +189,7 @@ lock:  ## Rewrite the locks from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
 	$(compile-lock) pyproject.toml --extra tensorflow --group dev --output-file requirements.lock
 	$(compile-lock) --group conformance --constraint requirements.lock \
 	  --output-file tests/conformance/requirements.lock
+	$(compile-lock) --group engines --output-file tests/engines/requirements.lock
 
 wheel: $(INSTALLED)  ## Build the wheels into dist/: keras-vae, and keras-vae-runtime of export/runtime
 	rm -rf build/lib dist

@@ -65,13 +65,23 @@ def test_wheel_imports_from_another_folder(wheel, package, tmp_path):
     assert Path(finished.stdout.strip()) == site / package / "__init__.py"
 
 
-def test_lock_pins_every_dependency_by_hash_and_names_no_address():
-    lock = (ROOT / "requirements.lock").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+GROUPS = PROJECT["dependency-groups"]
+LOCKS = {  # the tests run on TensorFlow
+    "requirements.lock": PROJECT["project"]["dependencies"]
+    + PROJECT["project"]["optional-dependencies"]["tensorflow"]
+    + GROUPS["dev"],
+    "tests/conformance/requirements.lock": GROUPS["conformance"],
+    "tests/engines/requirements.lock": GROUPS["engines"],
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_pins_every_dependency_by_hash_and_names_no_address(name):
+    lock = (ROOT / name).read_text()
     pins = [line for line in lock.splitlines() if line[:1].isalnum()]
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    extra = project["project"]["optional-dependencies"]["tensorflow"]  # what the tests run on
-    asked = project["project"]["dependencies"] + extra + project["dependency-groups"]["dev"]
-    assert {name.split(">=")[0] for name in asked} <= {pin.split("==")[0] for pin in pins}
+    asked = {need.split(">=")[0].split("[")[0] for need in LOCKS[name]}
+    assert asked <= {re.split(r"==|\[", pin)[0] for pin in pins}
     assert all("==" in pin and pin.endswith("\\") for pin in pins)
     assert "://" not in lock
     assert "--index" not in lock

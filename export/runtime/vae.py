@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import conditions, manifest, memory, sampler, sessions
+from . import conditions, each, manifest, memory, sampler, sessions
 from .checks import Label, check_draw, check_score, checked_index, checked_label, checked_rows
 from .pool import cores, in_order
 
@@ -139,6 +139,39 @@ class OnnxVAE:
         drawn = self._drawing(count, seed, temperature, first, label, mean)
         return in_order(drawn, self._chunks(count), self._workers)
 
+    def sample_at(
+        self,
+        index: ArrayLike,
+        seed: int = 0,
+        temperature: float = 1.0,
+        label: Label = None,
+        mean: bool = True,
+    ) -> Floats:
+        """Draws the samples of these indices: (B, *input_shape), float32.
+
+        Each is the same to the bit whatever stands beside it, so that a job may be dealt out to any
+        number of workers. `sample` draws the same z, and x to rounding, in less time.
+
+        Args:
+            index: (B,), whole numbers below 2**44. Runs draw 64 neighbours, so ranges cost least.
+            seed, temperature, label, mean: as in `sample`.
+
+        Raises:
+            ValueError: an argument is out of range.
+
+        Example:
+
+        >>> import keras_vae, tempfile
+        >>> folder = tempfile.mkdtemp() + "/bundle"
+        >>> keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2).export(folder)
+        >>> vae = OnnxVAE(folder)
+        >>> bool((vae.sample_at([5, 2]) == vae.sample_at(range(10))[[5, 2]]).all())
+        True
+        """
+        indices = checked_index(index, len(np.atleast_1d(np.asarray(index))))
+        drawn = self._drawing(0, seed, temperature, 0, label, mean)
+        return each.sample_each(lambda first, n: drawn(slice(first, first + n)), indices)
+
     def encode(self, x: ArrayLike) -> tuple[Floats, Floats]:
         """Returns z_mean, z_log_var of q(z|x): (B, latent_dim) each, float32.
 
@@ -206,6 +239,29 @@ class OnnxVAE:
                 f"{self.manifest['likelihood']['support']}"
             )
         return scores
+
+    def score_each(
+        self,
+        x: ArrayLike,
+        num_samples: int = 100,
+        seed: int = 0,
+        index: ArrayLike | None = None,
+        label: Label = None,
+    ) -> dict[str, Floats]:
+        """As `score`, and the same to the bit whatever stands beside an example.
+
+        Each example is computed alone, so that a job may be dealt out to any number of workers; of
+        one that has no density the log-likelihood is -inf, and the others have theirs.
+
+        Args:
+            x, num_samples, seed, index, label: as in `score`.
+
+        Raises:
+            ValueError: an argument is out of range.
+        """
+        given, feeds = self._scoring(x, num_samples, seed, index, label)
+        run = lambda rows: self._scorer.run(SCORES, feeds(rows))  # noqa: E731
+        return dict(zip(SCORES, each.score_each(run, len(given["x"])), strict=True))
 
     def is_anomaly(self, x: ArrayLike, label: Label = None) -> NDArray[np.bool_]:
         """Whether each example is an anomaly: booleans, (B,).
