@@ -51,6 +51,7 @@ def panels(columns, x_label, y_label, names=None):
     for column, axes in zip(columns, subplots, strict=True):
         axes.set_title(names[column][:24] if names else f"column {column}", fontsize=9)
         axes.tick_params(labelsize=7)
+        axes.locator_params(nbins=4)
         axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(x_label, fontsize=9)
     figure.supylabel(y_label, fontsize=9)
