@@ -66,7 +66,7 @@ ON_NONE = (
     "tests/test_output.py",
     "tests/test_packaging.py",
     "tests/test_pareto.py",
-    "tests/test_readme.py",
+    "tests/test_pages.py",
     "tests/test_runtime_wheel.py",
     "tests/test_settings.py",
     "tests/test_signals.py",
