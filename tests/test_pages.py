@@ -13,6 +13,7 @@ import keras_vae.cli
 from benchmarks.ladder import __main__ as ladder
 from keras_vae import VAE
 from tests.pages import PAGES, README, ROOT, blocks, heads, links, prose
+from tests.pictures import drawn
 
 ANOMALIES = ROOT / "docs" / "anomalies.md"
 COMMANDS = sorted(
@@ -51,7 +52,7 @@ def hurried():
 def readme(tmp_path_factory, exported_once):
     """The folder and the names that the example of the README leaves, where the pages go on."""
     folder, names = tmp_path_factory.mktemp("readme"), {}
-    with contextlib.chdir(folder), hurried():
+    with contextlib.chdir(folder), hurried(), drawn():
         run(README, names)
     return folder, names
 
