@@ -88,6 +88,12 @@ def test_a_lock_pins_every_dependency_by_hash_and_names_no_address(name):
     assert "--find-links" not in lock
 
 
+def test_the_citation_is_of_the_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert {f"version: {project['version']}", f"license: {project['license']}"} <= {*cited}
+
+
 def test_no_backend_is_installed_unless_it_is_asked_for():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = {re.split(r"\W", need)[0] for need in project["dependencies"]}
