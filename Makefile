@@ -17,7 +17,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(firstword $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
   "$$p" -c "$(SUPPORTED)" 2>/dev/null && echo "$$p"; done; echo python3))
-PY := .venv/bin/python
+BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY := .venv/$(BIN)/python
 LOCKED := .venv/.locked
 INSTALLED := .venv/.installed
 
@@ -111,7 +112,7 @@ test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 
 test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx $(CONFORMANCE)/node/.locked $(ENGINES)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
-	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS); done
+	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS) || exit; done
 
 conformance: $(RUNNERS) .venv/.jax2onnx $(filter $(TRAINED),$(MODEL))  ## Draw the same samples in every runtime, by both converters, and compare
 	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
@@ -134,7 +135,7 @@ $(CONFORMANCE)/python/.locked: tests/conformance/requirements.lock
 # Ray and Beam, beside numpy and onnxruntime: what a worker of theirs has.
 $(ENGINES)/.locked: tests/engines/requirements.lock
 	$(call make-venv,$(@D))
-	$(@D)/bin/python -m pip install --require-hashes -r $<
+	$(@D)/$(BIN)/python -m pip install --require-hashes -r $<
 	@touch $@
 
 # Without npm or a C++ compiler the table says so, and holds the other rows.
@@ -175,7 +176,7 @@ $(BENCH)/pythae/.locked: benchmarks/requirements.txt
 lint: $(INSTALLED)  ## Check the code, its format, and that imports run downward only
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	.venv/bin/lint-imports
+	.venv/$(BIN)/lint-imports
 
 format: $(INSTALLED)  ## Format the code and mend what can be mended
 	$(PY) -m ruff check --fix .
