@@ -140,7 +140,7 @@ REPETITIONS = (
     "tests/test_priors.py::test_mixed_precision*flow_matching*",
     "tests/test_priors.py::test_the_flows_log_determinant*flow_matching-[12]*",
     "tests/test_quadrature.py::test_the_estimate*-1[]]",  # two dimensions are the harder ones
-    "tests/test_readme.py::test_the_example_of_anomalies*",
+    "tests/test_pages.py::test_the_example_of_anomalies*",
     "tests/test_resume.py::*same_bits*all at once*",
     "tests/test_resume.py::*same_bits*conv*",
     "tests/test_resume.py::*same_bits*resnet*",
