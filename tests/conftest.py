@@ -3,6 +3,7 @@
 import copy
 import os
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -297,7 +298,7 @@ def exported_once():
 def no_pictures():
     """A training draws four, half of its time here: where they are looked at, `pictures.drawn`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keras_vae.plotting.save", lambda figure, path: path.touch())
+        patch.setattr("keras_vae.plotting.save", lambda figure, path: Path(path).touch())
         yield
 
 
