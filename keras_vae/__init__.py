@@ -18,6 +18,7 @@ _MODULES = {
         "distributions",
         "estimators",
         "evaluation",
+        "hub",
         "layers",
         "noise",
         "objectives",

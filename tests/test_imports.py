@@ -68,8 +68,8 @@ def test_import_loads_no_training_library(module):
     assert run_python(code, *FORBIDDEN, "matplotlib", "sklearn", "scipy", "PIL") == ""
 
 
-@pytest.mark.parametrize("module", ["keras_vae", "keras_vae.cli", "export.cli"])
-def test_what_reads_arguments_loads_no_training_library(module):
+@pytest.mark.parametrize("module", ["keras_vae", "keras_vae.cli", "export.cli", "export.hub"])
+def test_what_reads_arguments_or_downloads_loads_no_training_library(module):
     code = f"import sys, {module}\nprint(*(name for name in sys.argv[1:] if name in sys.modules))"
     libraries = set(FORBIDDEN) - {"keras_vae"}
     assert run_python(code, *libraries, "matplotlib", "sklearn", "scipy") == ""
