@@ -110,7 +110,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx $(CONFORMANCE)/node/.locked $(ENGINES)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx .venv/.hub $(CONFORMANCE)/node/.locked $(ENGINES)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS) || exit; done
 
@@ -166,6 +166,11 @@ $(BENCH)/pythae/.locked: benchmarks/requirements.txt
 .venv/.jax2onnx: $(LOCKED)
 	@echo "==> jax2onnx, for the converter of models on JAX"
 	$(PY) -m pip install jax2onnx==0.17.1
+	@touch $@
+
+.venv/.hub: $(LOCKED)
+	@echo "==> huggingface_hub, for the tests of sharing"
+	$(PY) -m pip install huggingface_hub==2.4.0
 	@touch $@
 
 .venv/.torch: $(LOCKED)

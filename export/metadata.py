@@ -46,8 +46,13 @@ def text(readme, manifest, repo_id, model=False, **given):
         ValueError: the metadata that the text has already are no metadata.
     """
     from huggingface_hub import ModelCard, ModelCardData
+    from yaml import YAMLError
 
-    before = ModelCard(readme if readme.startswith("---") else f"---\n\n---\n{readme}")
+    try:
+        before = ModelCard(readme if readme.startswith("---") else f"---\n\n---\n{readme}")
+    except (ValueError, YAMLError) as error:
+        told = " ".join(str(error).split())
+        raise ValueError(f"README.md must begin with metadata in YAML or none: {told}") from error
     there = before.data.to_dict()
     known = of_manifest(manifest, repo_id)
     known["tags"] = [*there.get("tags", []), *TAGS, *(["keras"] if model else [])]

@@ -18,7 +18,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
         self.commits, self.private, self.large = {}, set(), {}
-        self.requests, self.refuses = [], False
+        self.requests, self.refuses, self.meanwhile = [], False, {}
 
     def files(self, repo_id, revision="main"):
         """The files of a revision, or None."""
@@ -124,6 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         commits = len(self.server.commits[repo])
         names = {sha(repo, number) for number in range(commits)}
         head = revision if revision in names else self.server.head(repo)
+        if self.server.meanwhile:  # somebody else commits
+            self.server.commits[repo].append({**files, **self.server.meanwhile})
         return self.send({"id": repo, "sha": head, "siblings": siblings})
 
     def validate(self):

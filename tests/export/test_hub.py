@@ -107,14 +107,18 @@ def test_a_push_replaces_the_bundle_of_an_earlier_one_and_nothing_else(hub, push
     assert "model.keras" in hub.files(PLACE, first.oid)  # what was there is there still
 
 
-def test_a_push_that_the_hub_refuses_leaves_what_was_there(hub, push, bundle):
-    before = push(bundle).oid
+@pytest.mark.parametrize(
+    "why", [{"refuses": True}, {"meanwhile": {"LICENSE": b"theirs"}}], ids=["refused", "meanwhile"]
+)
+def test_a_push_that_the_hub_refuses_changes_nothing(hub, push, bundle, why):
+    push(bundle)
+    before = hub.commits[PLACE][-1]
     (bundle / "README.md").write_text("# Another\n")
-    hub.refuses = True
+    vars(hub).update(why)
     with pytest.raises(OSError, match=r"^cannot push to user/name: .*412") as refused:
         push(bundle)
     assert "\n" not in str(refused.value)
-    assert hub.head(PLACE) == before
+    assert hub.commits[PLACE][-1] == {**before, **hub.meanwhile}
 
 
 def test_the_card_says_what_the_manifest_knows(hub, push, bundle, monkeypatch):
@@ -161,6 +165,9 @@ def test_what_the_user_wrote_into_the_card_stays(bundle):
     assert card.text.startswith("# Mine\n")
     text = metadata.text(written, told, PLACE, datasets=[])
     assert huggingface_hub.ModelCard(text).data.datasets is None
+    for broken in ("---\n- a list\n---\n", "---\na: [\n---\n"):
+        with pytest.raises(ValueError, match=r"^README.md must begin with metadata .*"):
+            metadata.text(broken, told, PLACE)
 
 
 def test_the_explorer_comes_along_where_it_is_asked_for(hub, push, bundle, tmp_path):
