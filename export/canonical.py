@@ -100,11 +100,11 @@ def _infer(model):
 
 
 def _at_batch(model, batch):
-    """The shapes by name, if the batch is so long; K draws of an input's are one more."""
+    """The shapes by name, if the batch is so long, and two draws of each example."""
     model = copy.deepcopy(model)
     for value in model.graph.input:
         for place, dim in enumerate(reversed(_unknown([value]))):
-            dim.dim_value = batch + place
+            dim.dim_value = 2 if place else batch
     graph = shape_inference.infer_shapes(model, data_prop=True).graph
     return {v.name: _shape(v) for v in [*graph.input, *graph.value_info, *graph.output]}
 

@@ -27,9 +27,9 @@ def argument(*shape):
 def densities(vae, params):
     """Returns the ONNX model x, q(z|x), epsilon -> log_px_z, log_w, kl.
 
-    All in nats, at the z (K, B, latent_dim) that the noise epsilon draws from q(z|x). log_px_z and
-    log_w = log p(x|z) + log p(z) - log q(z|x) are (K, B); kl (B,) is in closed form where there is
-    one, else the estimate from these z. A conditional model's has one more input, `label`.
+    All in nats and (K, B), at the z (K, B, latent_dim) that the noise epsilon draws from q(z|x):
+    log_w = log p(x|z) + log p(z) - log q(z|x), and kl is in closed form where there is one, else
+    log q(z|x) - log p(z). A conditional model's has one more input, `label`.
 
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
@@ -111,42 +111,59 @@ def filling(vae, params):
 
 
 def _of_draws(vae, params, known=LATENTS):
-    """The inputs of a graph of K draws by name, what is `known` of their z, and their x_params.
+    """The inputs of a graph of K draws by name, what is `known` of them but z, and their x_params.
 
-    The decoder takes the draws as rows, and is the same graph everywhere.
+    Latents and decoder take the draws as rows, each an example with one draw: no converter need
+    know of two axes of unknown length that become one.
     """
-    inputs = {"x": argument("batch", *vae.input_shape)}
-    for name, output in zip(posterior_names(vae), vae.encoder.outputs, strict=True):
-        inputs[name] = argument("batch", *output.shape[1:])
-    inputs["epsilon"] = argument("draws", "batch", vae.latent_dim)
-    latents = inline(_latents(vae, known))(**{n: v for n, v in inputs.items() if n != "x"})
-    draws = op.slice(op.shape(latents["z"]), op.const(np.array([0])), op.const(np.array([2])))
-    rows = {"z": op.reshape(latents["z"], op.const(np.array([-1, vae.latent_dim])))}
-    if vae.covariates:
-        inputs["label"] = labels.argument(vae.covariates)
-        rows["label"] = labels.of_draws(vae.covariates, inputs["label"], draws)
-    event = op.const(np.array(vae.decoder.output_shape[1:]))
-    x_params = inline(params)(**rows)["x_params"]
-    x_params = op.reshape(x_params, op.concat([draws, event], axis=0), allowzero=True)
-    return inputs, latents, x_params
+    sizes = [output.shape[1:] for output in vae.encoder.outputs]
+    names = posterior_names(vae)
+    posterior = {n: argument("batch", *size) for n, size in zip(names, sizes, strict=True)}
+    label = {"label": labels.argument(vae.covariates)} if vae.covariates else {}
+    epsilon = argument("draws", "batch", vae.latent_dim)
+    inputs = {"x": argument("batch", *vae.input_shape), **posterior, "epsilon": epsilon, **label}
+    draws = op.slice(op.shape(epsilon), op.const(np.array([0])), op.const(np.array([2])))
+    posterior, label = (_rows(given, draws) for given in (posterior, label))
+    epsilon = op.reshape(epsilon, op.const(np.array([-1, vae.latent_dim])))
+    latents = inline(_latents(vae, known))(**posterior, epsilon=epsilon)
+    x_params = inline(params)(z=latents["z"], **label)["x_params"]
+    latents = {name: _by_draw(latents[name], draws) for name in known[1:]}
+    return inputs, latents, _by_draw(x_params, draws)
+
+
+def _rows(given, draws):
+    """What is given of each example, (B, ...), by name, for all its draws: (K · B, ...)."""
+    rows = {}
+    for name, values in given.items():
+        one = np.array(values.unwrap_tensor().shape[1:], np.int64)
+        many = op.expand(values, op.concat([draws, op.const(one)], axis=0))
+        rows[name] = op.reshape(many, op.const(np.array([-1, *one])))
+    return rows
+
+
+def _by_draw(rows, draws):
+    """(K · B, ...) -> (K, B, ...)."""
+    one = np.array(rows.unwrap_tensor().shape[1:], np.int64)
+    return op.reshape(rows, op.concat([draws, op.const(one)], axis=0), allowzero=True)
 
 
 def _latents(vae, known):
-    """The graph of q(z|x) and epsilon -> z, log_pz and log_qz_x, (K, B), and kl, (B,)."""
+    """The graph of q(z|x) and epsilon -> z, log_pz, log_qz_x and kl, row by row."""
 
     def latents(epsilon, **posterior):
-        z, qz_x, _ = vae.draw(vae.levels.given(*posterior.values()), epsilon)
+        drawn = vae.draw(vae.levels.given(*posterior.values()), epsilon[None])  # K = 1
+        z = drawn.z[0]
         if known == LATENTS[:1]:  # z alone, without a density of the prior, which may be large
             return {"z": z}
-        log_pz, log_qz_x = vae.prior.log_prob(z), qz_x.log_prob(z)
+        log_pz, log_qz_x = vae.prior.log_prob(z), drawn.qz_x.log_prob(drawn.z)[0]
         if type(vae.prior).kl_terms is Prior.kl_terms:  # traced once, since it may be large
-            kl = keras.ops.mean(log_qz_x - log_pz, axis=0)
+            kl = log_qz_x - log_pz
         else:
-            kl = keras.ops.sum(vae.prior.kl_terms(qz_x, z), axis=-1)
+            kl = keras.ops.sum(vae.prior.kl_terms(drawn.qz_x, drawn.z), axis=-1)
         return {"z": z, "log_pz": log_pz, "log_qz_x": log_qz_x, "kl": kl}
 
     names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
-    shapes = {**dict(zip(names, sizes, strict=True)), "epsilon": (None, vae.latent_dim)}
+    shapes = {**dict(zip(names, sizes, strict=True)), "epsilon": (vae.latent_dim,)}
     return convert(vae, latents, known, "densities", **shapes)
 
 

@@ -39,7 +39,7 @@ def elements(parts):
         rows = op.reshape(nothing, op.const(np.array([-1] + [1] * len(shape))))
         return (op.expand(rows, op.const(np.array([1, *shape]))),)
 
-    def add(totals, draws, given):
+    def add(totals, given):
         return (op.add(totals[0], terms(**given)["terms"]),)
 
     (total,) = over_draws(parts, inputs, examples, num_samples, start, add)

@@ -36,13 +36,6 @@ def encoded(labels, label):
     return op.concat(parts, axis=-1)
 
 
-def of_draws(covariates, label, draws):
-    """The labels of K draws as rows, (batch, ...) -> (K · batch, ...); draws: K and batch."""
-    one = np.array(conditions.form(covariates)[1], np.int64)
-    many = op.expand(label, op.concat([draws, op.const(one)], axis=0))
-    return op.reshape(many, op.const(np.array([-1, *one])))
-
-
 def _part(column, values):
     """A covariate as the decoder takes it, (batch,) -> (batch, width)."""
     if column.kind != "category":

@@ -42,8 +42,8 @@ def scorer(parts):
     inputs, examples, num_samples = arguments(parts)
     log_densities = inline(parts.densities)
 
-    def add(totals, draws, given):
-        return _add(totals, draws, **log_densities(**given))
+    def add(totals, given):
+        return _add(totals, **log_densities(**given))
 
     totals = over_draws(parts, inputs, examples, num_samples, _nothing, add)
     scores = _scores(*totals, op.cast(num_samples, to=np.float32))
@@ -92,8 +92,8 @@ def over_draws(parts, inputs, examples, num_samples, start, add):
         parts: the converted VAE.
         inputs, examples, num_samples: see `arguments`.
         start: a function of zeros (batch,) to the totals of no draws, a tuple.
-        add: a function of totals, of a number of draws (float32) and of what the densities of these
-            are given, by name, to the totals with them.
+        add: a function of totals and of what the densities of some draws are given, by name, to
+            the totals with these.
     """
     seed, index = inputs["seed"], inputs["index"]
     batch = op.gather(op.shape(examples["x"]), op.const(np.array([0])))
@@ -108,8 +108,7 @@ def over_draws(parts, inputs, examples, num_samples, start, add):
         end = op.min([op.add(start, at_once), num_samples])
         draw = op.cast(op.range(start, end, op.const(np.int64(1))), to=np.int32)  # (K,)
         epsilon = noise.draws(keys, draw, parts.latent_dim, powers)  # (K, B, latent_dim)
-        draws = op.cast(op.sub(end, start), to=np.float32)
-        return go_on, *add(totals, draws, {**given, "epsilon": epsilon})
+        return go_on, *add(totals, {**given, "epsilon": epsilon})
 
     steps = op.div(op.sub(op.add(num_samples, at_once), op.const(np.int64(1))), at_once)
     nothing = op.cast(op.mul(keys[0], noise.const(0)), to=np.float32)  # (B,)
@@ -117,14 +116,14 @@ def over_draws(parts, inputs, examples, num_samples, start, add):
     return op.loop(op.reshape(steps, op.const(np.array([1]))), yes, start(nothing), body=body)
 
 
-def _add(totals, draws, log_px_z, log_w, kl):
-    """The totals with some more draws: log_px_z and log_w (K, B), kl (B,)."""
+def _add(totals, log_px_z, log_w, kl):
+    """The totals with some more draws, (K, B) each."""
     sum_log_px_z, sum_kl, greatest, weights = totals
     top = op.max([greatest, op.reduce_max(log_w, op.const(np.array([0])), keepdims=False)])
     weights = op.mul(weights, op.exp(op.sub(greatest, top)))
     return (
         op.add(sum_log_px_z, _sum(log_px_z)),
-        op.add(sum_kl, op.mul(draws, kl)),
+        op.add(sum_kl, _sum(kl)),
         top,
         op.add(weights, _sum(op.exp(op.sub(log_w, top)))),
     )
