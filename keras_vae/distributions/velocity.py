@@ -128,8 +128,10 @@ def log_det(matrices):
     """
     size = matrices.shape[-1]
     rest, pivots = matrices + ops.eye(size, dtype=matrices.dtype), []
-    for _ in range(size - 1):
-        pivots.append(rest[..., 0, 0])
-        row = rest[..., :1, 1:] / rest[..., :1, :1]
-        rest = rest[..., 1:, 1:] - rest[..., 1:, :1] * row
-    return ops.sum(ops.log(ops.stack([*pivots, rest[..., 0, 0]], axis=-1)), axis=-1)
+    for _ in range(size - 1):  # by splits, since of slices JAX makes lookups
+        top, below = ops.split(rest, [1], axis=-2)
+        pivot, row = ops.split(top, [1], axis=-1)
+        column, rest = ops.split(below, [1], axis=-1)
+        rest = rest - column * (row / pivot)
+        pivots.append(pivot)
+    return ops.sum(ops.log(ops.concatenate([*pivots, rest], axis=-1)), axis=(-2, -1))
