@@ -12,6 +12,7 @@ import pytest
 
 import keras_vae
 from export import convert
+from keras_vae.distributions import FlowMatchingPrior
 from tests.export import test_layers
 
 MODELS = {
@@ -27,6 +28,8 @@ MODELS = {
     "zero_inflated": {"likelihood": "zero_inflated_negative_binomial"},
     "conv": {"architecture": "conv", "shape": (8, 8, 1)},
     "resnet": {"architecture": "resnet", "shape": (8, 8, 1), "prior": "flow"},
+    "topdown": {"architecture": "topdown", "shape": (6, 4, 1), "num_classes": 3, "width": 4},
+    "flow_matching": {"shape": (4,), "prior": FlowMatchingPrior((8,), steps=2, inversions=4)},
 }
 OTHER = """
 import sys
@@ -35,7 +38,7 @@ from keras_vae.models import load_model
 from export import convert
 for path in map(Path, sys.argv[1:]):
     parts = convert.parts(load_model(path))
-    for name in "encoder params mean draw prior densities elements".split():
+    for name in "encoder posterior params mean draw prior densities elements".split():
         data = getattr(parts, name).SerializeToString()
         (path.parent / f"{path.stem}-{name}.onnx").write_bytes(data)
 """
