@@ -33,13 +33,11 @@ def sample_each(
         return draw(0, 0)
     order = np.argsort(index, kind="stable")
     blocks, starts = np.unique(index[order] // BLOCK, return_index=True)
-    result = None
-    for block, rows in zip(blocks.tolist(), np.split(order, starts[1:]), strict=True):
-        drawn = draw(block * BLOCK, BLOCK)
-        if result is None:
-            result = np.empty((len(index), *drawn.shape[1:]), drawn.dtype)
-        result[rows] = drawn[index[rows] - block * BLOCK]
-    return result
+    parts = [
+        draw(block * BLOCK, BLOCK)[index[rows] - block * BLOCK]
+        for block, rows in zip(blocks.tolist(), np.split(order, starts[1:]), strict=True)
+    ]
+    return np.concatenate(parts)[np.argsort(order)]
 
 
 def score_each(

@@ -260,7 +260,10 @@ class OnnxVAE:
             ValueError: an argument is out of range.
         """
         given, feeds = self._scoring(x, num_samples, seed, index, label)
-        run = lambda rows: self._scorer.run(SCORES, feeds(rows))  # noqa: E731
+
+        def run(rows):
+            return self._scorer.run(SCORES, feeds(rows))
+
         return dict(zip(SCORES, each.score_each(run, len(given["x"])), strict=True))
 
     def is_anomaly(self, x: ArrayLike, label: Label = None) -> NDArray[np.bool_]:
