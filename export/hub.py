@@ -16,9 +16,9 @@ import keras_vae
 from export import metadata
 from export.explore import site
 from export.runtime import OnnxVAE, manifest, sessions
+from keras_vae.folders import MODEL
 
 SHOWN = ("README.md", "samples.png")
-MODEL = "model.keras"
 OURS = re.compile(r"[a-z0-9_]+([.][a-z0-9]+)?[.]onnx|samples[.]png|model[.]keras|explorer/.+")
 """What an earlier push may have put there: without it in this one, it is of another model."""
 

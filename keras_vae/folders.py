@@ -10,6 +10,9 @@ from pathlib import Path
 from keras_vae.exchange import exchange
 from keras_vae.files import checked, hidden, staged, sync
 
+MODEL = "model.keras"
+"""The file of a model, in the folder of a run and on the hub."""
+
 
 @contextmanager
 def atomic_folder(path):

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_vae import plotting
+from tests import pictures
 
 
 class Decoder:
@@ -116,6 +117,7 @@ def test_the_manifold_grows_right_and_up_through_normal_quantiles():
     np.testing.assert_allclose(shown[..., 1], np.tile(values[::-1, np.newaxis], (1, 4)), rtol=1e-5)
 
 
+@pictures.drawn()
 @pytest.mark.parametrize("shape", [(4, 6, 3), (7,)])
 def test_every_picture_takes_colour_and_vectors(tmp_path, shape):
     figures = [
@@ -162,6 +164,7 @@ def test_skipped_steps_are_shown_when_there_are_any():
     assert [axes.get_title() for axes in figure.axes] == ["loss", "skipped steps"]
 
 
+@pictures.drawn()
 def test_save_writes_a_png_whole_or_not_at_all(tmp_path, monkeypatch):
     figure = plotting.images(np.zeros((2, 4, 4, 1)))
     plotting.save(figure, tmp_path / "a.png")

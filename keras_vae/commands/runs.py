@@ -1,7 +1,7 @@
 """What a folder holds: a `Run` of `train`, or the `Bundle` that was exported from one.
 
-This module alone knows the names of their files and what stands in metrics.json. It loads neither
-Keras nor onnxruntime before a model is opened.
+This module alone knows the names of their files (`folders` has that of a model, for the hub too)
+and what stands in metrics.json. It loads neither Keras nor onnxruntime before a model is opened.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_vae.files import atomic_write
-from keras_vae.folders import finish
+from keras_vae.folders import MODEL, finish
 from keras_vae.names import DATASETS
 
 WAYS = (None, "dynamic", "static")  # of binarizing
@@ -55,7 +55,7 @@ class Run:
     def __init__(self, path):
         path = Path(path)
         alone = path.is_file() or (path.suffix == ".keras" and not path.is_dir())
-        self.path, self.model = (path.parent, path) if alone else (path, path / "model.keras")
+        self.path, self.model = (path.parent, path) if alone else (path, path / MODEL)
         finish(self.path, STALE)
         self.metrics = self.path / "metrics.json"
         self.record = self.path / "run.json"
