@@ -2,7 +2,6 @@
 
 import copy
 import os
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,6 +18,8 @@ else:  # tf2onnx copies a graph before each of its steps and drops one that fail
 
 import numpy as np
 import pytest
+
+from tests import costs
 
 BACKEND = os.environ["KERAS_BACKEND"]
 
@@ -77,125 +78,9 @@ ON_NONE = (
 )
 
 
-# Heavier repetitions of a law that `make test` holds in another form: `make test-all` has them too.
-REPETITIONS = (
-    "tests/backends/*",  # the laws of every backend hold on each; this compares their numbers
-    "tests/test_anomaly.py::test_a_bundle_decides*[[]binary*",
-    "tests/test_anomaly.py::test_a_bundle_decides*[[]real*",
-    "tests/test_cli.py::test_bad_arguments*many components*",
-    "tests/test_cli.py::test_bad_arguments*memory*",
-    "tests/test_covariates.py::test_priors_and_architectures*[[]flow*",
-    "tests/test_covariates.py::test_priors_and_architectures*[[]resnet*",
-    "tests/test_crossings.py::test_scores*flow and*-10*",
-    "tests/test_crossings.py::test_scores*flow_matching and diagonal_normal-10*",
-    "tests/test_crossings.py::test_scores*flow_matching and full_normal*",
-    "tests/test_distribution_strategy.py::*conditional-*even*",
-    "tests/test_distribution_strategy.py::*penalized-uneven*",
-    "tests/test_distribution_strategy.py::*weighted-even*",
-    "tests/test_distribution_strategy.py::*weighted-uneven*",
-    "tests/test_estimators.py::test_iwae_trains[[]reparameterized*",
-    "tests/test_fit_prior.py::*more_likely*flow_matching*",
-    "tests/test_guards.py::test_a_step_that_is_not_finite*-compiled[12]*",
-    "tests/test_imports.py::test_keras_loads*keras_vae, tensorflow, keras*",
-    "tests/test_in_place.py::test_a_callback_may_use*compiled*",
-    "tests/test_in_place.py::test_a_learning_rate*as a graph*",
-    "tests/test_in_place.py::test_a_loaded*compiled*",
-    "tests/test_in_place.py::test_a_weight*as a graph*",
-    "tests/test_in_place.py::test_batches*as a graph*",
-    "tests/test_in_place.py::test_compile*compiled*",
-    "tests/test_in_place.py::test_steps_are_as_many*compiled*",
-    "tests/test_in_place.py::test_the_weights*as a graph*",
-    "tests/test_in_place.py::test_the_weights*compiled-a loss*",
-    "tests/test_in_place.py::test_the_weights*compiled-labels*",
-    "tests/test_in_place.py::test_training_that_comes_to_nothing*as a graph*",
-    "tests/test_in_place.py::test_what_comes_after*compiled*",
-    "tests/test_in_place.py::test_what_is_computed*as a graph*",
-    "tests/test_inputs.py::test_a_container_of_one*list*",
-    "tests/test_inputs.py::test_a_container_of_one*tuple*",
-    "tests/test_inputs.py::test_sizes_that_are_known*compiled1-False*",
-    "tests/test_inputs.py::test_sparse_rows_are*coo_matrix*",
-    "tests/test_kl_weight.py::test_kl_weight_means*iwae-doubly*",
-    "tests/test_kl_weight.py::test_the_weight_is_the_schedule*-0[]]",
-    "tests/test_kl_weight.py::test_the_weight_that_is_logged*-0-True*",
-    "tests/test_likelihoods.py::test_the_exported_scorer*[[]discretized_logistic*",
-    "tests/test_likelihoods.py::test_the_exported_scorer*[[]negative_binomial*",  # with zeros
-    "tests/test_likelihoods.py::test_the_exported_scorer*[[]normal*",  # of all tests/export
-    "tests/test_likelihoods.py::test_the_exported_scorer*bernoulli*",  # of all tests/export
-    "tests/test_likelihoods.py::test_the_exported_scorer*categorical*",
-    "tests/test_likelihoods.py::test_the_exported_scorer*continuous*",
-    "tests/test_likelihoods.py::test_the_exported_scorer*heteroscedastic*",
-    "tests/test_likelihoods.py::test_the_exported_scorer*mixture*",  # test_generator.py exports it
-    "tests/test_likelihoods.py::test_the_exported_scorer*poisson*",
-    "tests/test_loop.py::test_batches_are_of_32*1600*",
-    "tests/test_output.py::test_a_name_that_no_character_set*keras_vae*",
-    "tests/test_parts.py::test_a_new_objective*other1*",
-    "tests/test_prior_weight.py::test_a_first_fit_warms*flow_matching*",
-    "tests/test_prior_weight.py::test_a_first_fit_warms*mixture*",  # as a flow, by one schedule
-    "tests/test_prior_weight.py::test_a_first_fit_warms*vamp*",
-    "tests/test_prior_weight.py::test_a_model_that_was_trained*[[]compiled_again]",
-    "tests/test_prior_weight.py::test_a_model_that_was_trained*[[]loaded]",
-    "tests/test_prior_weight.py::test_at_weight_0*flow_matching*",
-    "tests/test_prior_weight.py::test_the_loss_of_a_step*-1[]]",
-    "tests/test_prior_weight.py::test_the_loss_of_a_step*iwae-66*",  # in chunks, as the ELBO
-    "tests/test_priors.py::test_a_prior_that_does_not_fit*",  # TensorFlow waits for memory for 10 s
-    "tests/test_priors.py::test_mixed_precision*flow_matching*",
-    "tests/test_priors.py::test_the_flows_log_determinant*flow_matching-[12]*",
-    "tests/test_quadrature.py::test_the_estimate*-1[]]",  # two dimensions are the harder ones
-    "tests/test_pages.py::test_the_example_of_anomalies*",
-    "tests/test_resume.py::*same_bits*all at once*",
-    "tests/test_resume.py::*same_bits*conv*",
-    "tests/test_resume.py::*same_bits*resnet*",
-    "tests/test_scaling.py::test_what_is_logged*categorical*",
-    "tests/test_scaling.py::test_what_is_logged*continuous*",
-    "tests/test_scaling.py::test_what_is_logged*discretized*",
-    "tests/test_scaling.py::test_what_is_logged*negative_binomial*",
-    "tests/test_scaling.py::test_what_is_logged*poisson*",  # a mean of scores, whatever they are of
-    "tests/test_sized.py::test_a_bundle_agrees*poisson*",
-    "tests/test_sized.py::test_a_bundle_agrees*zero_inflated*",
-    "tests/test_sparse_data.py::test_dense_whole_numbers*",
-    "tests/test_streaming.py::test_a_killed_training*",  # test_resume.py kills it in memory
-    "tests/test_streaming.py::test_a_picture*train-remove*",
-    "tests/test_streaming.py::test_a_picture*validation-remove*",
-    "tests/test_streaming.py::test_a_picture*validation-spoil*",
-    "tests/test_streaming.py::test_a_picture*widen*",
-    "tests/test_streaming.py::test_a_streamed_fit*levels*",
-    "tests/test_streaming.py::test_the_command*grey*",
-    "tests/test_streaming.py::test_the_command*standardized*",
-    "tests/test_topdown.py::test_it_trains*iwae*",
-    "tests/test_topdown.py::test_it_trains*sticking*",
-    "tests/test_vae.py::test_mixed_precision*bfloat16*",
-    "tests/test_vae.py::test_saved_and_loaded*bernoulli*",
-    "tests/test_vae.py::test_ways_to_run*jit_compile*",  # test_in_place.py has XLA
-    "tests/export/runtime/test_fuzzing.py::*[[]300*",
-    "tests/export/test_bundle.py::test_failure_at_any_step*error[12]*",
-    "tests/export/test_calibration.py::*[[]flow*",
-    "tests/export/test_conditional.py::*[[]mlp*",  # the label goes into either decoder alike
-    "tests/export/test_convert.py::test_any_data_shape*bernoulli*",
-    "tests/export/test_convert.py::test_any_data_shape*shape1*",  # an odd size, as shape2
-    "tests/export/test_convert.py::test_every_architecture*[[]resnet]",
-    "tests/export/test_convert.py::test_reduced_precision*[[]float16*",
-    "tests/export/test_convert.py::test_reduced_precision*bfloat16*",
-    "tests/export/test_full_normal.py::*[[]vamp*",
-    "tests/export/test_generator.py::test_it_draws*[[]discretized_logistic*",
-    "tests/export/test_generator.py::test_it_draws*[[]negative_binomial*",  # with zeros
-    "tests/export/test_generator.py::test_it_draws*[[]normal*",
-    "tests/export/test_generator.py::test_it_draws*[[]poisson*",
-    "tests/export/test_generator.py::test_it_draws*continuous*",
-    "tests/export/test_generator.py::test_it_draws*heteroscedastic*",
-    "tests/export/test_quantize.py::*[[]mlp*",  # the convolutional model has dense layers too
-    "tests/export/test_quantize.py::*over_budget*nan*",
-    "tests/export/test_sampler.py::test_every_prior*flow_matching*",
-    "tests/export/test_sampler.py::test_every_prior*mixture_of_normals*",
-    "tests/export/test_sampler.py::test_every_prior*vamp*",
-)
-
-
-# The laws of the ways in which `fit` takes its steps, by XLA too.
-WITH_XLA = ("tests/test_in_place.py", "tests/test_loop.py", "tests/test_resume.py")
-
-
 def pytest_addoption(parser):
-    parser.addoption("--all", action="store_true", help="the heavier repetitions too")
+    parser.addoption("--all", action="store_true", help="the tests that cost much too")
+    parser.addoption("--measure", metavar="FILE", help="write what each test costs: tests/costs.py")
 
 
 def pytest_configure(config):
@@ -203,7 +88,12 @@ def pytest_configure(config):
 
     The process that hands the tests out to others needs no TensorFlow, which takes seconds to load.
     """
-    hands_out = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    works = hasattr(config, "workerinput")
+    hands_out = getattr(config.option, "numprocesses", None) and not works
+    if path := config.getoption("--measure"):
+        config.pluginmanager.register(costs.Meter())
+        if not works:
+            config.pluginmanager.register(costs.Bill(path))
     if BACKEND == "tensorflow" and not hands_out:
         import tensorflow as tf
 
@@ -213,11 +103,11 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves repetitions out, and skips what is for another backend: by `only_on`, or by a list."""
+    """Leaves out what costs much, and skips what is for another backend: `only_on`, or a list."""
     if not config.getoption("--all"):
-        repeated = [i for i in items if any(fnmatchcase(i.nodeid, p) for p in REPETITIONS)]
-        config.hook.pytest_deselected(items=repeated)
-        items[:] = [item for item in items if item not in repeated]
+        names = costs.left_out()
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in names])
+        items[:] = [item for item in items if item.nodeid not in names]
     for item in items:
         path = item.path.relative_to(item.config.rootpath)
         if any(path.is_relative_to(part) for part in ON_TENSORFLOW + ON_NONE):
@@ -299,24 +189,6 @@ def no_pictures():
     """A training draws four, half of its time here: where they are looked at, `pictures.drawn`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keras_vae.plotting.save", lambda figure, path: Path(path).touch())
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_xla(request):
-    """A second `fit` is compiled by XLA on TensorFlow, which takes seconds: for `--all` alone."""
-    from keras_vae.models import loop
-
-    path = request.path.relative_to(request.config.rootpath).as_posix()
-    if BACKEND != "tensorflow" or path in WITH_XLA or request.config.getoption("--all"):
-        yield
-        return
-
-    def plan(given, facts, limits, plan=loop.plan):
-        return plan(given, facts._replace(supports_xla=facts.needs_xla), limits)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "plan", plan)
         yield
 
 
