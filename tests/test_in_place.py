@@ -70,6 +70,7 @@ MODELS = {
     ),
     "labels": (lambda: mlp(num_classes=10), {"y": np.arange(300) % 10}),
     "a loss of its own": (with_loss, {}),
+    "convolutions": (lambda: VAE.from_architecture("conv", (8, 8, 1), 3, "normal", seed=0), {}),
     "augment": (lambda: mlp(augment="binarize"), {"y": np.arange(300) % 10}),
     "dropout": (with_dropout, {"validation_split": 0.2}),
 }

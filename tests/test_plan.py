@@ -10,7 +10,9 @@ from keras_vae.models.plan import MAX_BLOCK, MAX_BYTES, MAX_NOISE, Facts, plan
 from keras_vae.schedules import KLWarmup
 
 X = np.zeros((3200, 8, 8, 1), "float32")
-LIMITS = backend.LIMITS._replace(steps=32, divides_epochs=False, xla_after=700)
+LIMITS = backend.LIMITS._replace(
+    steps=32, convolutions_in_loops=True, divides_epochs=False, xla_after=700
+)
 FACTS = Facts(draws=3)
 
 
@@ -95,6 +97,20 @@ def test_much_noise_or_large_examples_mean_fewer_steps():
     assert plan({"x": X}, Facts(draws=MAX_NOISE), LIMITS).steps == 1
     large = np.broadcast_to(X[:1, :1, :1], (64, 2**9, 2**9, 1))
     assert plan({"x": large}, FACTS, LIMITS).steps == MAX_BLOCK // (32 * 2**18)
+
+
+def test_one_step_is_a_call_where_a_loop_convolves_slowly():
+    limits = LIMITS._replace(convolutions_in_loops=False)
+    for convolves in (False, True):
+        facts = FACTS._replace(convolves_on_cpu=convolves)
+        assert plan({"x": X}, facts, LIMITS).steps == 32
+        assert plan({"x": X}, facts, limits).steps == (1 if convolves else 32)
+
+
+@pytest.mark.only_on("jax")
+def test_jax_convolves_outside_of_a_loop(make_vae, monkeypatch):
+    assert taken(make_vae("conv"), monkeypatch).steps == 1
+    assert taken(make_vae("mlp"), monkeypatch).steps > 1
 
 
 def test_calls_divide_an_epoch_where_keras_would_warn():

@@ -13,6 +13,7 @@ from keras_vae.backend.limits import Limits
 
 LIMITS = Limits(
     steps=32,
+    convolutions_in_loops=False,  # a loop of XLA: jax-ml/jax issue 12868
     divides_epochs=False,
     xla_after=0,
     compile_after=1,
@@ -199,7 +200,9 @@ def in_place(model, xla, form=Checked):
 
     def function(rows, state, iterator):
         batches, count, smaller = next_batches(iterator, rows.steps, rows.batch_size)
-        if count:
+        if rows.steps == 1 and count:  # no loop around one step
+            smaller = jax.tree.map(lambda column: column[0], batches)
+        elif count:
             logs, state = all_steps(state, gathered(rows, batches), count)
         return (logs, state) if smaller is None else one_step(state, gathered(rows, smaller))
 

@@ -8,6 +8,8 @@ class Limits(NamedTuple):
 
     steps: int
     """How many steps of `fit` one call takes at most."""
+    convolutions_in_loops: bool
+    """Whether a CPU convolves inside a compiled loop as fast as outside of it."""
     divides_epochs: bool
     """Whether the steps of a call must divide those of an epoch, because Keras warns otherwise."""
     xla_after: int

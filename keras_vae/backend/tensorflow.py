@@ -15,6 +15,7 @@ __all__ = ["synced"]
 
 LIMITS = Limits(
     steps=32,
+    convolutions_in_loops=True,
     divides_epochs=False,
     xla_after=700,
     compile_after=8,

@@ -17,6 +17,7 @@ __all__ = ["synced"]
 
 LIMITS = Limits(
     steps=32,
+    convolutions_in_loops=True,
     divides_epochs=True,
     xla_after=0,
     compile_after=1,

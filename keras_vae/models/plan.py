@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     supports_xla: bool = True
     """Whether XLA can compile every layer."""
     convolves_on_cpu: bool = False
-    """Whether it convolves on a CPU, which XLA does more slowly than TensorFlow without it."""
+    """Whether it convolves on a CPU, which XLA does slowly: beside TensorFlow, or in its loops."""
     needs_xla: bool = False
     """Whether it would crash without XLA."""
     steps_before: int = 0
@@ -82,7 +82,8 @@ def plan(given, facts, limits):
     XLA compiles the steps if that pays: it takes about a second. It pays for many steps, and for a
     model that was trained before, because who calls `fit` twice will call it again. A `fit` that
     goes on from its `initial_epoch` is planned as the whole, so that it comes to the same bits.
-    TensorFlow computes convolutions faster without it on a CPU.
+    TensorFlow computes convolutions faster without it on a CPU; JAX, which has no other way, many
+    times as fast outside of a loop as inside, so that there one step is one call.
 
     Args:
         given: the arguments of `fit` by name.
@@ -104,8 +105,9 @@ def plan(given, facts, limits):
     batch_size = given.get("batch_size") or 32
     batches = math.ceil(given["x"].shape[0] / batch_size)
     example = math.prod(given["x"].shape[1:])
+    slow_loop = facts.convolves_on_cpu and not limits.convolutions_in_loops
     most = min(
-        1 if watched(given.get("callbacks")) else limits.steps,
+        1 if slow_loop or watched(given.get("callbacks")) else limits.steps,
         MAX_NOISE // (facts.draws * batch_size),
         MAX_BLOCK // (example * batch_size),
     )
