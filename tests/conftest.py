@@ -52,6 +52,7 @@ ON_NONE = (
     "tests/test_benchmark_data.py",
     "tests/test_benchmarks.py",
     "tests/test_columns.py",
+    "tests/test_costs.py",
     "tests/test_conditions.py",
     "tests/test_datasets.py",
     "tests/test_dialect.py",
