@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup export train ladder test test-all bench conformance lint format check lock wheel wheel-check clean
+.PHONY: help setup export train ladder test test-all bench conformance site lint format check lock wheel wheel-check clean
 
 STARTED := $(shell date +%s)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -39,6 +39,7 @@ FLAGS_mnist := --binarize dynamic
 TRAIN_FLAGS = $(FLAGS_$(NAME))
 CONFORMANCE := build/conformance
 ENGINES := build/engines
+SITE := build/mkdocs
 RUNNERS := $(INSTALLED) $(addprefix $(CONFORMANCE)/,python/.locked node/.locked openvino)
 BENCH := build/bench
 BENCH_FLAGS =
@@ -110,7 +111,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx .venv/.hub $(CONFORMANCE)/node/.locked $(ENGINES)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx .venv/.hub $(CONFORMANCE)/node/.locked $(ENGINES)/.locked $(SITE)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS) || exit; done
 
@@ -134,6 +135,15 @@ $(CONFORMANCE)/python/.locked: tests/conformance/requirements.lock
 
 # Ray and Beam, beside numpy and onnxruntime: what a worker of theirs has.
 $(ENGINES)/.locked: tests/engines/requirements.lock
+	$(call make-venv,$(@D))
+	$(@D)/$(BIN)/python -m pip install --require-hashes -r $<
+	@touch $@
+
+site: $(SITE)/.locked  ## Build the pages of docs/ as a site into build/site
+	$(SITE)/$(BIN)/python -m mkdocs build
+	@echo "==> open build/site/index.html"
+
+$(SITE)/.locked: docs/requirements.lock
 	$(call make-venv,$(@D))
 	$(@D)/$(BIN)/python -m pip install --require-hashes -r $<
 	@touch $@
@@ -196,6 +206,7 @@ lock:  ## Rewrite the locks from pyproject.toml (LOCK_FLAGS=--upgrade: newest)
 	$(compile-lock) --group conformance --constraint requirements.lock \
 	  --output-file tests/conformance/requirements.lock
 	$(compile-lock) --group engines --output-file tests/engines/requirements.lock
+	$(compile-lock) --group site --output-file docs/requirements.lock
 
 wheel: $(INSTALLED)  ## Build the wheels into dist/: keras-vae, and keras-vae-runtime of export/runtime
 	rm -rf build/lib dist

@@ -30,6 +30,7 @@ ON_TENSORFLOW = (
     "tests/export",
     "tests/test_distribution_strategy.py",
     "tests/test_evaluate_bundle.py",
+    "tests/test_start.py",
 )
 
 # No backend computes here: once, on TensorFlow, is enough.
@@ -73,6 +74,7 @@ ON_NONE = (
     "tests/test_runtime_wheel.py",
     "tests/test_settings.py",
     "tests/test_signals.py",
+    "tests/test_site.py",
     "tests/test_table_commands.py",
     "tests/test_table_rows.py",
     "tests/test_tables.py",

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-README, PAGES = ROOT / "README.md", sorted((ROOT / "docs").glob("*.md"))
+README, PAGES = ROOT / "README.md", sorted((ROOT / "docs").rglob("*.md"))
 OTHERS = [*ROOT.glob("*.md"), *(ROOT / folder / "README.md" for folder in ("benchmarks", "wheels"))]
 BLOCK = re.compile(r"^(<!-- not run[^\n]*-->\n)?```([\w-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 HEAD = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -16,8 +16,13 @@ def blocks(page, language):
 
     Of the language "" are the blocks that name none, which hold commands.
     """
+    return [text for named, text in steps(page) if named == language]
+
+
+def steps(page):
+    """What a page has its reader do, in order: pairs of a language, "" of commands, and a text."""
     found = BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [text for mark, named, text in found if named == language and not mark]
+    return [(named, text) for mark, named, text in found if not mark]
 
 
 def prose(page):

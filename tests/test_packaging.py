@@ -73,6 +73,7 @@ LOCKS = {  # the tests run on TensorFlow
     + GROUPS["dev"],
     "tests/conformance/requirements.lock": GROUPS["conformance"],
     "tests/engines/requirements.lock": GROUPS["engines"],
+    "docs/requirements.lock": GROUPS["site"],
 }
 
 

@@ -65,7 +65,10 @@ def test_the_example_of_the_readme_leaves_what_it_says(readme):
     assert len(example.strip().splitlines()) <= 12
 
 
-SHOWN = [page for page in PAGES if blocks(page, "python") and page != ANOMALIES]
+STARTS = ROOT / "docs" / "start"  # walked by test_start.py
+SHOWN = [
+    page for page in PAGES if blocks(page, "python") and page != ANOMALIES and page.parent != STARTS
+]
 
 
 @pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.stem)
@@ -121,6 +124,18 @@ def test_the_readme_is_short_and_leads_to_every_page():
 
 def test_no_placeholder_is_left():
     assert not [page for page in [README, *PAGES] if re.search(r"@\w+@", prose(page))]
+
+
+def test_the_latents_that_are_active_are_those_of_the_ladder():
+    """docs/choose.md names them beside their number."""
+    text = (ROOT / "docs" / "choose.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([\w-]+)`, .* \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    found = {name: ladder.found(name) for name, _, _ in told}
+    assert len(told) == 7
+    assert told == [
+        (name, str(run["settings"]["latent_dim"]), str(run["active_units"]))
+        for name, run in found.items()
+    ]
 
 
 def test_the_results_are_those_of_the_ladder():

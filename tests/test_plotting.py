@@ -1,6 +1,7 @@
 """Pictures: what they show where, and what they refuse."""
 
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -162,6 +163,16 @@ def test_training_curves_pair_training_and_validation():
 def test_skipped_steps_are_shown_when_there_are_any():
     figure = plotting.training_curves({"loss": [9, 8], "skipped_steps": [0, 2]})
     assert [axes.get_title() for axes in figure.axes] == ["loss", "skipped steps"]
+
+
+@pictures.drawn()
+def test_a_busy_machine_is_no_warning(tmp_path, monkeypatch):
+    """matplotlib warns where it takes a second to find a place for a legend."""
+    monkeypatch.setattr("matplotlib.legend.time.perf_counter", iter(range(0, 1000, 2)).__next__)
+    figure = plotting.training_curves({"loss": [9, 8]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plotting.save(figure, tmp_path / "a.png")
 
 
 @pictures.drawn()

@@ -122,4 +122,4 @@ def _finish_axes(axes, title, x_label, y_label):
     axes.set_ylabel(y_label, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(loc="best", fontsize=8, frameon=False)  # unsaid, it warns when it takes long
