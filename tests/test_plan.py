@@ -68,7 +68,9 @@ def test_what_is_too_large_or_packed_is_brought_batch_by_batch():
     assert brought(sparse.csr_array(X.reshape(-1, 64)))
 
 
-@pytest.mark.parametrize("facts", [{"in_keras_loop": True}, {"replicas": 2}])
+@pytest.mark.parametrize(
+    "facts", [{"in_keras_loop": True}, {"replicas": 2}, {"rows_of_process": True}]
+)
 def test_other_models_are_left_to_keras(facts):
     assert plan({"x": X}, FACTS._replace(**facts), LIMITS) is None
 

@@ -6,11 +6,13 @@ Each of the three modules has the same names:
   besides what is Keras' own: `batch_of`, `augmented`, `noise_for`, `batch_cost`, `adapt`,
   `forward_state`, `end_training_step` and `end_test_step` (see `models.fitting`).
 - `in_place(model, xla)`: the function that `fit` calls for data that stay in place.
+- `placed(array)`: an array where the steps are computed, on each of the devices.
 - `each_batch(model)`: the one for data that come in batches; None where Keras' own is as fast.
 - `normal(shape, seed_generator, dtype)`, `uniform(...)`: standard normal, and uniform, noise.
 - `compiled(function, model)`, `fused(function)`: functions made fast.
 - `sized(x, shape)`, `size_errors(shape)`: sizes that are known only at run time, checked then.
-- `build_optimizer(model)`, `synced(model)`, `memory_errors(advice)`, `on_cpu()`.
+- `build_optimizer(model)`, `synced(model)`, `memory_errors(advice)`, `check_distribution()`,
+  `on_cpu()`.
 - `LIMITS`: the numbers that were measured, a `Limits`.
 """
 
@@ -31,6 +33,7 @@ chosen = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 LIMITS = chosen.LIMITS
 Step = chosen.Step
 build_optimizer = chosen.build_optimizer
+check_distribution = chosen.check_distribution
 compiled = chosen.compiled
 each_batch = chosen.each_batch
 fused = chosen.fused
@@ -38,6 +41,7 @@ in_place = chosen.in_place
 memory_errors = chosen.memory_errors
 normal = chosen.normal
 on_cpu = chosen.on_cpu
+placed = chosen.placed
 size_errors = chosen.size_errors
 sized = chosen.sized
 synced = chosen.synced

@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
 
 from keras_vae.backend.batches import Checked, next_batches
 from keras_vae.backend.jax_convolution import adjoint_gradients
@@ -163,6 +164,29 @@ def _all_finite(arrays):
     return jnp.all(jnp.isfinite(jnp.concatenate(sums)))
 
 
+def check_distribution():
+    """There is nothing to refuse: `keras.distribution` is for this backend."""
+
+
+def placed(array, axis=None):
+    """Returns an array where the steps compute: on all devices of `keras.distribution`.
+
+    Args:
+        array: all of it, in every process.
+        axis: that of the examples: each device holds its part, unless they cannot be split evenly.
+            None: each holds all of it.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None or array is None:
+        return array
+    mesh, split = distribution.device_mesh, distribution.batch_dim_name
+    axes = [None] * array.ndim
+    if axis is not None and array.shape[axis] % mesh.shape[mesh.axis_names.index(split)] == 0:
+        axes[axis] = split
+    layout = keras.distribution.TensorLayout(axes, mesh).backend_layout
+    return jax.make_array_from_process_local_data(layout, np.asarray(array), array.shape)
+
+
 each_batch = None
 """Data that come in batches are left to the function that Keras makes."""
 
@@ -171,7 +195,9 @@ def in_place(model, xla, form=Checked):
     """Makes `(rows, state, iterator) → logs, state`, which takes the steps of one call as one.
 
     What the steps compute on has the same shapes for any number of examples, so that XLA compiles
-    them once.
+    them once. On several devices each has all of x, and computes its part of every batch: XLA adds
+    the gradients up, and all that is random is drawn as on one device. The batches are those of
+    `rows`; the iterator that Keras made of it would have moved them.
 
     Args:
         model: the one to train.
@@ -179,11 +205,14 @@ def in_place(model, xla, form=Checked):
         form: what a batch is to a step.
     """
 
-    @partial(jax.jit, donate_argnums=0)
+    several = keras.distribution.distribution() is not None
+    shardings = (None, model._get_state_sharding_spec()) if several else None
+
+    @partial(jax.jit, donate_argnums=0, out_shardings=shardings)
     def one_step(state, batch):
         return model.train_step(state, form(batch))
 
-    @partial(jax.jit, donate_argnums=0)
+    @partial(jax.jit, donate_argnums=0, out_shardings=shardings)
     def all_steps(state, batches, count):
         def step(i, state):
             return one_step(state, jax.tree.map(lambda column: column[i], batches))[1]
@@ -194,17 +223,17 @@ def in_place(model, xla, form=Checked):
 
     take = jax.jit(lambda x, rows: jnp.take(x, rows, axis=0))
 
-    def gathered(rows, batch):
-        brought, *others = batch
+    def gathered(rows, batch, axis):
+        brought, *others = (placed(column, axis) for column in batch)
         return rows.taken(take, brought), *others
 
-    def function(rows, state, iterator):
-        batches, count, smaller = next_batches(iterator, rows.steps, rows.batch_size)
+    def function(rows, state, _):
+        batches, count, smaller = next_batches(rows.batches, rows.steps, rows.batch_size)
         if rows.steps == 1 and count:  # no loop around one step
             smaller = jax.tree.map(lambda column: column[0], batches)
         elif count:
-            logs, state = all_steps(state, gathered(rows, batches), count)
-        return (logs, state) if smaller is None else one_step(state, gathered(rows, smaller))
+            logs, state = all_steps(state, gathered(rows, batches, axis=1), count)
+        return (logs, state) if smaller is None else one_step(state, gathered(rows, smaller, 0))
 
     return function
 

@@ -9,9 +9,9 @@ from keras import ops
 
 from keras_vae.backend.batches import Checked, next_batches
 from keras_vae.backend.limits import Limits
-from keras_vae.backend.stateful import Stateful, synced
+from keras_vae.backend.stateful import Stateful, check_distribution, placed, synced
 
-__all__ = ["synced"]
+__all__ = ["check_distribution", "placed", "synced"]
 
 LIMITS = Limits(
     steps=32,
@@ -75,20 +75,35 @@ def build_optimizer(model):
 
 
 def normal(shape, seed_generator, dtype):
-    """Draws standard normal noise; each replica draws its own."""
-    return tf.random.stateless_normal(shape, _next_seed(seed_generator), dtype=dtype)
+    """Draws standard normal noise, `(K, B, latent_dim)`."""
+    return _of_replica(tf.random.stateless_normal, shape, 1, seed_generator, dtype)
 
 
 def uniform(shape, seed_generator, dtype):
-    """Draws numbers from 0 to 1, without 1; each replica draws its own."""
-    return tf.random.stateless_uniform(shape, _next_seed(seed_generator), dtype=dtype)
+    """Draws numbers from 0 to 1, without 1, `(B, ...)`."""
+    return _of_replica(tf.random.stateless_uniform, shape, 0, seed_generator, dtype)
 
 
-def _next_seed(seed_generator):
-    seed = seed_generator.next()
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    other = tf.cast(tf.stack([replica * 0x61C88647, 0]), seed.dtype)
-    return tf.bitwise.bitwise_xor(seed, other)
+def _of_replica(draw, shape, axis, seed_generator, dtype):
+    """What is drawn for this replica's examples, which are those along `axis`.
+
+    Every replica draws for the whole batch, as one device would, and takes its part.
+    """
+    seed, context = seed_generator.next(), tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return draw(shape, seed, dtype=dtype)
+    here = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync, dtype="int32")
+    counts = context.all_reduce("sum", here * shape[axis])
+    start = tf.reduce_sum(here * tf.cumsum(counts, exclusive=True))
+    whole = draw((*shape[:axis], tf.reduce_sum(counts), *shape[axis + 1 :]), seed, dtype=dtype)
+    starts = [start if i == axis else 0 for i in range(len(shape))]
+    return tf.slice(whole, starts, shape)
+
+
+def _on_several_processes():
+    strategy = tf.distribute.get_strategy()
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return several and strategy.extended._in_multi_worker_mode()
 
 
 class Step(Stateful):
@@ -113,6 +128,16 @@ class Step(Stateful):
         for variable, before in zip(self.forward_state, kept, strict=True):
             variable.assign(tf.where(finite, variable.value, before))
         return self.end_training_step(data, cost, finite_loss, finite)
+
+    def get_metrics_result(self):
+        """What is logged; of several processes a replica gives each number as `(1,)`.
+
+        Keras takes their mean over the first axis, which a number alone does not have.
+        """
+        logs = super().get_metrics_result()
+        if _on_several_processes() and not tf.distribute.in_cross_replica_context():
+            return {name: value[None] for name, value in logs.items()}
+        return logs
 
     def _share_of_batch(self, cost):
         """This replica's term of the batch's mean loss: the optimizer sums over the replicas.

@@ -73,6 +73,7 @@ class Fitting(backend.Step):
 
         A first `fit` of a learned prior has a `PriorWarmup`, unless `callbacks` hold one.
         """
+        backend.check_distribution()
         bound = FIT.bind(self, *args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments

@@ -91,7 +91,8 @@ class Loop:
             pack(given)
             return None, False
         y, weight = self.model.labels.of_array(given.get("y")), given.get("sample_weight")
-        kind, x = (BroughtRows, given["x"]) if chosen.brought else (Rows, as_tensor(given["x"]))
+        x = given["x"] if chosen.brought else backend.placed(as_tensor(given["x"]))
+        kind = BroughtRows if chosen.brought else Rows
         rows = kind(
             x,
             chosen.batch_size,
@@ -107,11 +108,17 @@ class Loop:
         """What of the model decides how its steps are taken."""
         model = self.model
         strategy = getattr(model, "distribute_strategy", None)  # of TensorFlow
+        distribution = keras.distribution.distribution()
         kernels = (*model.encoder.weights, *model.decoder.weights)
         return Facts(
             draws=model.objective.num_samples * model.latent_dim,
             in_keras_loop=self.in_keras_loop,
             replicas=getattr(strategy, "num_replicas_in_sync", 1),
+            rows_of_process=(
+                distribution is not None
+                and distribution.num_processes > 1
+                and not distribution.auto_shard_dataset
+            ),
             supports_xla=all(layer.supports_jit for layer in model._flatten_layers()),
             convolves_on_cpu=backend.on_cpu() and any(len(w.shape) > 2 for w in kernels),
             needs_xla=needs_xla(model),

@@ -35,7 +35,9 @@ class Facts(NamedTuple):
     in_keras_loop: bool = False
     """Whether the user asked for Keras' own loop, or wrote another step."""
     replicas: int = 1
-    """On how many devices the model is trained."""
+    """On how many devices of TensorFlow the model is trained."""
+    rows_of_process: bool = False
+    """Whether each of several processes is given rows of its own."""
     supports_xla: bool = True
     """Whether XLA can compile every layer."""
     convolves_on_cpu: bool = False
@@ -74,7 +76,7 @@ def asks_for_keras_loop(settings):
 def plan(given, facts, limits):
     """Decides how the steps of a `fit` are taken; None leaves them to Keras' own loop.
 
-    Keras' own loop gets data that are no arrays, several devices, `class_weight`,
+    Keras' own loop gets data that are no arrays, several devices of TensorFlow, `class_weight`,
     `steps_per_epoch`, and all that `Facts.in_keras_loop` says. Everything else is moved once to
     where the steps are computed, but for what is too large or packed, which is brought batch by
     batch.
@@ -132,7 +134,7 @@ def can_be_taken(given, facts):
     return (
         not facts.in_keras_loop
         and facts.replicas == 1
-        and keras.distribution.distribution() is None
+        and not facts.rows_of_process
         and keras.config.max_steps_per_epoch() is None
         and x is not None
         and all(a is None or (hasattr(a, "dtype") and hasattr(a, "shape")) for a in (x, *others))

@@ -49,6 +49,10 @@ class Rows(DataAdapter):
         starts = range(0, len(rows), self.batch_size)
         yield from self._batches(rows[start : start + self.batch_size] for start in starts)
 
+    def on_epoch_begin(self):
+        """Begins an epoch, of which `batches` are what is left."""
+        self.batches = iter(self)
+
     def _batches(self, rows):
         return map(self._batch, rows)
 
