@@ -38,7 +38,6 @@ KEPT = {
     "tests/test_resume.py::test_a_signal_saves_the_last_epoch_and_says_how_to_go_on[SIGTERM]",
     "tests/test_resume.py::test_the_record_repeats_the_training",
     "tests/test_streaming.py::test_a_streamed_fit_is_that_of_the_array[files]",
-    "tests/test_several_devices.py::test_two_devices_of_one_process_come_to_the_losses_of_one",
     "tests/test_table_commands.py::test_sample_writes_rows_of_the_table",
     "tests/test_topdown.py::test_it_trains[elbo]",
     "tests/test_vae.py::test_fit_takes_every_form_of_data_and_they_agree[array]",

@@ -22,7 +22,7 @@ PROGRAMS = {
     "jax": BEFORE[1] + TRAINING,
     "torch": BEFORE[2],
 }
-LONGEST = 1800
+LONGEST = 600
 """Seconds that a process may take, on a machine with much else to do."""
 
 
