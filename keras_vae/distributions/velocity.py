@@ -61,8 +61,7 @@ class VelocityField(keras.layers.Layer):
             features: of t, `(..., 2 FREQUENCIES + 2)`, as `time_features` gives them.
         """
         kernels = [ops.convert_to_tensor(kernel) for kernel in self.kernels]
-        steep = slope_bound(kernels) / self.slope
-        gain = ops.stop_gradient(1 / ops.maximum(steep, 1.0))
+        gain = 1 / ops.maximum(slope_bound(kernels) / self.slope, 1.0)  # is trained through
         offsets = [ops.matmul(features, ops.convert_to_tensor(time)) for time in self.times]
         return [*kernels[:-1], gain * kernels[-1]], offsets
 
