@@ -62,6 +62,17 @@ def mlp(**options):
     return VAE.from_architecture("mlp", (8, 8, 1), 3, "normal", seed=0, hidden=(16,), **options)
 
 
+def conv():
+    x, z = keras.Input((8, 8, 1)), keras.Input((3,))
+    h = keras.layers.Conv2D(4, 3, 2, "same", activation="tanh")(x)  # smooth: rounding stays small
+    outputs = [
+        keras.layers.Dense(3, name=n)(keras.layers.Flatten()(h)) for n in ("mean", "log_var")
+    ]
+    h = keras.layers.Reshape((4, 4, 4))(keras.layers.Dense(64, "tanh")(z))
+    decoder = keras.Model(z, keras.layers.Conv2DTranspose(1, 3, 2, "same")(h))
+    return VAE(keras.Model(x, outputs), decoder, "normal", seed=0)
+
+
 MODELS = {
     "elbo": (mlp, {}),
     "iwae and a learned prior": (
@@ -70,7 +81,7 @@ MODELS = {
     ),
     "labels": (lambda: mlp(num_classes=10), {"y": np.arange(300) % 10}),
     "a loss of its own": (with_loss, {}),
-    "convolutions": (lambda: VAE.from_architecture("conv", (8, 8, 1), 3, "normal", seed=0), {}),
+    "convolutions": (conv, {}),
     "augment": (lambda: mlp(augment="binarize"), {"y": np.arange(300) % 10}),
     "dropout": (with_dropout, {"validation_split": 0.2}),
 }

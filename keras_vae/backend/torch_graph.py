@@ -124,7 +124,7 @@ class FusedAdam:
         step = adam.iterations.value.add_(1)
         pairs = zip(self.state, gradients, strict=True)
         weights, momentums, velocities, gradients = zip(
-            # On a CPU it takes numbers as they lie in memory, and those of convolutions lie otherwise.
+            # It takes numbers as they lie in memory, and those of convolutions lie otherwise.
             *((*state, g.contiguous()) for state, g in pairs if g is not None),
             strict=True,
         )
