@@ -38,58 +38,59 @@ def main():
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     options = Options(**given)
-    report = load()
+    parts = load()
     for name in chosen:
-        report["parts"][name] = part(name, options)
-        pythons = (sys.executable, options.pythae, options.openvino)
-        report["header"] = header(data_note(options), pythons=pythons)
-        print(markdown(report["parts"][name]), flush=True)
+        parts[name] = part(name, options)
+        print(markdown(parts[name]), flush=True)
         if not options.quick:
-            texts = {RESULTS: json.dumps(report, indent=1) + "\n"}
-            texts[README] = with_tables(README.read_text(), report)
+            texts = {RESULTS: json.dumps(parts, indent=1) + "\n"}
+            texts[README] = with_tables(README.read_text(), parts)
             for path, text in texts.items():
                 with atomic_write(path) as temporary:
                     temporary.write_text(text)
 
 
 def part(name, options):
-    """Measures one part: its title, minutes, results and Markdown."""
+    """Measures one part: title, results, Markdown, minutes, and where it was measured."""
     print(f"==> {name}", file=sys.stderr)
     module, started = importlib.import_module(f"benchmarks.speed.{name}"), time.perf_counter()
     results, text = module.measure(options)
     minutes = (time.perf_counter() - started) / 60
-    return {"title": module.TITLE, "minutes": minutes, "results": results, "markdown": text}
+    where = header(data_note(options), pythons=(sys.executable, options.pythae, options.openvino))
+    found = {"title": module.TITLE, "minutes": minutes, "header": where}
+    return found | {"results": results, "markdown": text}
 
 
 def load():
-    """What was measured before."""
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {"header": "", "parts": {}}
+    """What was measured before, part by part; each on the machine and the day that it tells."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def data_note(options):
     """Which images the models see."""
     named = "MNIST, binarized once" if options.data_dir else "simulated binary images, 28×28"
-    return f"Data: {named}; {options.rounds} rounds, two threads, float32"
+    rounds = f"{options.rounds} rounds, if no other number stands above"
+    return f"Data: {named}; two threads, float32; {rounds}"
 
 
 def markdown(part):
     """One part as text."""
-    return f"### {part['title']}\n\n{part['markdown']}\n\nTook {part['minutes']:.1f} minutes.\n"
+    took = f"Measured in {part['minutes']:.1f} minutes:"
+    return "\n\n".join([f"### {part['title']}", part["markdown"], took, part["header"]]) + "\n"
 
 
-def with_tables(readme, report):
-    """The README with the tables of a report in the place of those that it has.
+def with_tables(readme, parts):
+    """The README with the tables of these parts in the place of those that it has.
 
     Example:
 
-    >>> report = {"header": "- a machine", "parts": {}}
-    >>> print(with_tables(f"A\\n{BEGIN}\\nold\\n{END}\\nZ", report).replace("\\n", "/"))
-    A/<!-- the tables of `make bench` begin -->/- a machine//<!-- and end -->/Z
+    >>> print(with_tables(f"A\\n{BEGIN}\\nold\\n{END}\\nZ", {}).replace("\\n", "/"))
+    A/<!-- the tables of `make bench` begin -->/<!-- and end -->/Z
     """
     before, rest = readme.split(BEGIN)
     _, after = rest.split(END)
-    parts = [markdown(report["parts"][name]) for name in PARTS if name in report["parts"]]
-    return before + "\n".join([BEGIN, report["header"], "", *parts, END]) + after
+    texts = [markdown(parts[name]) for name in PARTS if name in parts]
+    return before + "\n".join([BEGIN, *texts, END]) + after
 
 
 if __name__ == "__main__":

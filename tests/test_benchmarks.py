@@ -121,11 +121,12 @@ def test_a_process_has_the_cores_of_its_threads_and_this_one_keeps_its_own(conte
 
 def test_the_readme_keeps_what_stands_around_the_tables():
     assert command.BEGIN in command.README.read_text()
-    report = {"header": "- a machine", "parts": {}}
-    once = command.with_tables(f"A\n{command.BEGIN}\n{command.END}\nZ\n", report)
+    part = {"title": "Speed", "minutes": 1.0, "header": "- a machine", "markdown": "a table"}
+    once = command.with_tables(f"A\n{command.BEGIN}\n{command.END}\nZ\n", {"growth": part})
     assert once.startswith("A\n")
     assert once.endswith("\nZ\n")
-    assert command.with_tables(once, report) == once
+    assert "a table\n\nMeasured in 1.0 minutes:\n\n- a machine" in once
+    assert command.with_tables(once, {"growth": part}) == once
 
 
 def test_the_page_of_samples_has_the_tables_between_its_marks(tmp_path, monkeypatch):
