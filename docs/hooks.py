@@ -2,7 +2,7 @@
 
 The links of a page are those of the repository, as on GitHub. On the site README.md is the first
 page; the others of `OTHERS` are pages too, and a file of code that is linked becomes a page that
-shows it.
+shows it. A program of docs/examples/ becomes the page that its cells say.
 """
 
 import posixpath
@@ -31,6 +31,9 @@ def on_files(files, config):
     """Adds the pages that do not stand in docs/."""
     for path, uri in OTHERS.items():
         files.append(File.generated(config, uri, content=shown(path)))
+    for path in sorted((ROOT / "docs" / "examples").glob("*.py")):
+        page = literate(path.read_text(encoding="utf-8"))
+        files.append(File.generated(config, uri_of(f"docs/examples/{path.name}"), content=page))
     for page in list(files.documentation_pages()):
         for path in linked(page.content_string, source_of(page.src_uri)):
             uri = uri_of(path)
@@ -66,9 +69,27 @@ def source_of(uri):
 
 def uri_of(path):
     """The page that a file of the repository becomes, or the file of docs/ that it is."""
+    if path.startswith("docs/examples/"):
+        return path.removeprefix("docs/").replace(".py", ".md")
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     return OTHERS.get(path, f"source/{path}" + ("" if path.endswith(".png") else ".md"))
+
+
+def literate(program):
+    """The page of a program: its cells of Markdown as text, those of code as blocks.
+
+    Example:
+
+    >>> literate("# %% [markdown]\\n# # Digits\\n\\n# %%\\nprint(7)\\n").splitlines()
+    ['# Digits', '', '```python', 'print(7)', '```']
+    """
+    _, *cells = re.split(r"^# %%(.*)\n", program, flags=re.MULTILINE)
+    texts = []
+    for kind, cell in zip(cells[::2], cells[1::2], strict=True):
+        text = re.sub(r"^# ?", "", cell, flags=re.MULTILINE).strip()
+        texts.append(text if "markdown" in kind else f"```python\n{cell.strip()}\n```")
+    return "\n\n".join(texts)
 
 
 def linked(markdown, source):

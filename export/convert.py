@@ -30,7 +30,7 @@ class Parts(NamedTuple):
     draw: onnx.ModelProto | None
     """x_params, u -> x; None where one x takes more noise than there is."""
     prior: onnx.ModelProto
-    """epsilon, u -> z."""
+    """epsilon, u -> z; of a prior that is conditional with the input label too."""
     densities: onnx.ModelProto
     """x, what the posterior gives, epsilon (K, B, latent_dim) -> log_px_z, log_w, kl."""
     elements: onnx.ModelProto | None
@@ -44,6 +44,11 @@ class Parts(NamedTuple):
     def input_shape(self):
         """Shape of one example."""
         return _event(self.encoder.graph.input[0])
+
+    @property
+    def prior_sees_label(self):
+        """Whether z depends on the label."""
+        return "label" in {value.name for value in self.prior.graph.input}
 
     @property
     def latent_dim(self):
@@ -206,12 +211,16 @@ def params(vae):
     shapes = {"z": (vae.latent_dim,)}
     if not vae.covariates:
         return convert(vae, x_params, ["x_params"], "decoder", **shapes)
-    whole = inline(
-        convert(vae, x_params, ["x_params"], "decoder", **shapes, y=labels.width(vae.labels))
-    )
-    inputs = {"z": argument("batch", vae.latent_dim), "label": labels.argument(vae.covariates)}
-    found = whole(z=inputs["z"], y=labels.encoded(vae.labels, inputs["label"]))
-    return canonical(build(inputs, found), ["x_params"], group="decoder")
+    return _given_label(vae, x_params, "x_params", "decoder", **shapes)
+
+
+def _given_label(vae, function, output, group, **shapes):
+    """The graph of a function whose last argument, y, is the label as the decoder takes it."""
+    whole = inline(convert(vae, function, [output], group, **shapes, y=labels.width(vae.labels)))
+    inputs = {name: argument("batch", *shape) for name, shape in shapes.items()}
+    label = labels.argument(vae.covariates)
+    found = whole(**inputs, y=labels.encoded(vae.labels, label))
+    return canonical(build({**inputs, "label": label}, found), [output], group=group)
 
 
 def mean(vae):
@@ -259,6 +268,8 @@ def draw(vae):
 def prior(vae):
     """Returns the ONNX model epsilon, u -> z: the prior's function of noise.
 
+    A prior that is conditional has the input `label` too, as `params` has it.
+
     Args:
         vae: a `keras_vae.VAE` that computes in float32 (see `float32`).
 
@@ -270,10 +281,13 @@ def prior(vae):
     'z'
     """
 
-    def transform(epsilon, u):
-        return {"z": vae.prior.transform(epsilon, u)}
+    def transform(epsilon, u, y=None):
+        return {"z": vae.prior.given(y).transform(epsilon, u)}
 
-    return convert(vae, transform, ["z"], "prior", epsilon=(vae.latent_dim,), u=())
+    shapes = {"epsilon": (vae.latent_dim,), "u": ()}
+    if not vae.prior.conditional:
+        return convert(vae, transform, ["z"], "prior", **shapes)
+    return _given_label(vae, transform, "z", "prior", **shapes)
 
 
 def float32(vae):

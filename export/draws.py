@@ -125,7 +125,8 @@ def _of_draws(vae, params, known=LATENTS):
     draws = op.slice(op.shape(epsilon), op.const(np.array([0])), op.const(np.array([2])))
     posterior, label = (_rows(given, draws) for given in (posterior, label))
     epsilon = op.reshape(epsilon, op.const(np.array([-1, vae.latent_dim])))
-    latents = inline(_latents(vae, known))(**posterior, epsilon=epsilon)
+    given = {"y": labels.encoded(vae.labels, label["label"])} if _sees_label(vae, known) else {}
+    latents = inline(_latents(vae, known))(**posterior, epsilon=epsilon, **given)
     x_params = inline(params)(z=latents["z"], **label)["x_params"]
     latents = {name: _by_draw(latents[name], draws) for name in known[1:]}
     return inputs, latents, _by_draw(x_params, draws)
@@ -147,23 +148,33 @@ def _by_draw(rows, draws):
     return op.reshape(rows, op.concat([draws, op.const(one)], axis=0), allowzero=True)
 
 
-def _latents(vae, known):
-    """The graph of q(z|x) and epsilon -> z, log_pz, log_qz_x and kl, row by row."""
+def _sees_label(vae, known):
+    """Whether what is known of the latents depends on the label, which the prior alone sees."""
+    return vae.prior.conditional and known != LATENTS[:1]
 
-    def latents(epsilon, **posterior):
+
+def _latents(vae, known):
+    """The graph of q(z|x) and epsilon -> z, log_pz, log_qz_x and kl, row by row.
+
+    Where the prior sees the label, it has the input y too, the label as the decoder takes it.
+    """
+
+    def latents(epsilon, y=None, **posterior):
         drawn = vae.draw(vae.levels.given(*posterior.values()), epsilon[None])  # K = 1
         z = drawn.z[0]
         if known == LATENTS[:1]:  # z alone, without a density of the prior, which may be large
             return {"z": z}
-        log_pz, log_qz_x = vae.prior.log_prob(z), drawn.qz_x.log_prob(drawn.z)[0]
+        pz = vae.prior.given(y)
+        log_pz, log_qz_x = pz.log_prob(z), drawn.qz_x.log_prob(drawn.z)[0]
         if type(vae.prior).kl_terms is Prior.kl_terms:  # traced once, since it may be large
             kl = log_qz_x - log_pz
         else:
-            kl = keras.ops.sum(vae.prior.kl_terms(drawn.qz_x, drawn.z), axis=-1)
+            kl = keras.ops.sum(pz.kl_terms(drawn.qz_x, drawn.z), axis=-1)
         return {"z": z, "log_pz": log_pz, "log_qz_x": log_qz_x, "kl": kl}
 
     names, sizes = posterior_names(vae), [output.shape[1:] for output in vae.encoder.outputs]
     shapes = {**dict(zip(names, sizes, strict=True)), "epsilon": (vae.latent_dim,)}
+    shapes |= {"y": labels.width(vae.labels)} if _sees_label(vae, known) else {}
     return convert(vae, latents, known, "densities", **shapes)
 
 

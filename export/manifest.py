@@ -8,7 +8,7 @@ import numpy as np
 
 from export import runtime
 from export.canonical import OPSET, version
-from keras_vae import noise
+from keras_vae import conditions, noise
 from keras_vae.evaluation.bits import columns_of, covariates_of, likelihood_of
 
 
@@ -72,12 +72,15 @@ def _known_answer(vae, seed=-1, first=2**31 - 3, count=2):
     """What sampler.onnx draws. 64-bit integers are text, since JSON's numbers are exact to 2^53."""
     epsilon = noise.latent(seed, first, count, vae.latent_dim)
     u = noise.component(seed, first, count)
-    z = keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))
+    label = conditions.in_turn(vae.covariates, [0] * count) if vae.prior.conditional else None
+    pz = vae.prior.given(vae.labels.encoded(label))
+    z = keras.ops.convert_to_numpy(pz.transform(epsilon, u))
     exact = np.array_equal(z, epsilon)
     return {
         "seed": str(seed),
         "first": str(first),
         "count": count,
+        **({} if label is None else {"label": label[0].tolist()}),
         "z": z.tolist(),
         "tolerance": 0.0 if exact else 1e-5 * max(1.0, float(np.abs(z).max())),
     }

@@ -19,7 +19,8 @@ from keras_vae import conditions, noise
 
 LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # whose second operand holds weights
 INTEGER = ["Conv", "Gemm", "MatMul", "Relu"]  # onnxruntime has no integer ConvTranspose
-HOLD_LAYERS = ("encoder", "posterior", "params", "densities", "elements", "filling")
+NETWORKS = ("encoder", "params")
+HOLD_LAYERS = (*NETWORKS, "posterior", "densities", "elements", "filling")
 DRAWS, SEED, ROWS = 2048, 1, 128  # samples to calibrate by, their seed, how many at once
 HALF = np.finfo(np.float16)
 
@@ -71,8 +72,8 @@ def int8(parts):
     """
     draws = _draws(parts)
 
-    def quantized(model, name):
-        return _quantize(model, draws[name]) if name in draws else model
+    def quantized(model, kept, name):
+        return _quantize(model, kept, draws[name]) if name in draws else model
 
     return float16(_each(parts, quantized))
 
@@ -81,17 +82,40 @@ PRECISIONS = {"float16": float16, "int8": int8}
 
 
 def _each(parts, function):
-    """The parts, with `function` applied to those that hold layers; z stays the same to the bit."""
+    """The parts, with `function` applied to those that hold layers; z stays the same to the bit.
+
+    `function` is given the graph, what of its layers stays, and its name. The prior's layers stay:
+    its density is that of what the sampler draws. In a hierarchy they are the decoder's.
+    """
+    one_level = parts.posterior == parts.encoder
     held = {name: getattr(parts, name) for name in HOLD_LAYERS}
-    made = {name: function(model, name) for name, model in held.items() if model is not None}
-    if parts.posterior == parts.encoder:
+    known = {
+        weights for part in held if part in NETWORKS for weights in _weights(held[part]).values()
+    }
+    made = {}
+    for name, model in held.items():
+        if model is not None:
+            layers = _weights(model).items() if one_level else ()
+            kept = {layer for layer, weights in layers if weights not in known}
+            made[name] = function(model, kept, name)
+    if one_level:
         made["posterior"] = made["encoder"]
     return parts._replace(**made)
 
 
-def _halve(model, name):
+def _weights(model):
+    """The weights of each layer, by its name."""
+    held = {
+        tensor.name: numpy_helper.to_array(tensor).tobytes() for tensor in model.graph.initializer
+    }
+    layers = (node for node in model.graph.node if node.op_type in LAYERS)
+    return {node.name: held[node.input[1]] for node in layers if node.input[1] in held}
+
+
+def _halve(model, kept, name):
     graph = model.graph
-    weights = {node.input[1] for node in graph.node if node.op_type in LAYERS}
+    layers = [node for node in graph.node if node.op_type in LAYERS and node.name not in kept]
+    weights = {node.input[1] for node in layers}
     constants, casts = [], []
     for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
@@ -111,9 +135,11 @@ def _fits_half(array):
 def _draws(parts):
     """What each part reads when a sample of the prior goes through it."""
     epsilon, u = noise.latent(SEED, 0, DRAWS, parts.latent_dim), noise.component(SEED, 0, DRAWS)
-    (z,), label = _run(parts.prior, {"epsilon": epsilon, "u": u}), {}
+    label = {}
     if parts.covariates:
         label = {"label": conditions.in_turn(parts.covariates, np.arange(DRAWS))}
+    seen = label if parts.prior_sees_label else {}
+    (z,) = _run(parts.prior, {"epsilon": epsilon, "u": u, **seen})
     (x,) = _run(parts.decoder, {"z": z, **label})
     posterior = dict(zip(_outputs(parts.posterior), _run(parts.posterior, {"x": x}), strict=True))
     if parts.posterior == parts.encoder:  # so z is the same in all
@@ -148,7 +174,7 @@ def _in_rows(feeds):
         yield {n: a[..., rows, :] if n == "epsilon" else a[rows] for n, a in feeds.items()}
 
 
-def _quantize(model, draws):
+def _quantize(model, kept, draws):
     with tempfile.TemporaryDirectory() as folder:
         plain, fused, quantized = (Path(folder, name) for name in ("plain", "fused", "quantized"))
         onnx.save(model, plain)
@@ -159,7 +185,7 @@ def _quantize(model, draws):
             quantized,
             _Reader(draws),
             op_types_to_quantize=INTEGER,
-            nodes_to_exclude=_first_layers(onnx.load(fused).graph),
+            nodes_to_exclude=_excluded(onnx.load(fused).graph, kept),
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
@@ -170,16 +196,19 @@ def _quantize(model, draws):
     return _rebuilt(model, graph.node, graph.initializer)
 
 
-def _first_layers(graph):
-    """The names of the layers that have no other layer before them."""
-    first, behind = [], set()
+def _excluded(graph, kept):
+    """The names of the layers that have no other layer before them, and of those that are kept.
+
+    A layer that was fused with the addition of its bias has a longer name than it had.
+    """
+    first, behind, stay = [], set(), tuple(kept)
     for node in graph.node:
         if not behind.isdisjoint(node.input):
             behind.update(node.output)
-        elif node.op_type in LAYERS:
+        elif node.op_type in LAYERS and not node.name.startswith(stay):
             first.append(node.name)
             behind.update(node.output)
-    return first
+    return [*first, *(node.name for node in graph.node if node.name.startswith(stay))]
 
 
 class _Reader(quantization.CalibrationDataReader):

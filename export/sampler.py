@@ -74,13 +74,14 @@ def _latents(parts, scalars):
     temperature = argument(Tensor(np.float32, ()))
     latent = noise.latent(**scalars, latent_dim=parts.latent_dim)
     epsilon = op.mul(temperature, latent)
-    z = inline(parts.prior)(epsilon=epsilon, u=noise.component(**scalars))["z"]
-    inputs, given = {**scalars, "temperature": temperature}, {"z": z}
+    inputs, label = {**scalars, "temperature": temperature}, {}
     if parts.covariates:
         dtype, one = conditions.form(parts.covariates)
         inputs["label"] = argument(Tensor(dtype, one))
-        given["label"] = op.add(inputs["label"], _zeros(latent, dtype, one))
-    return inputs, given
+        label["label"] = op.add(inputs["label"], _zeros(latent, dtype, one))
+    seen = label if parts.prior_sees_label else {}
+    z = inline(parts.prior)(epsilon=epsilon, u=noise.component(**scalars), **seen)["z"]
+    return inputs, {"z": z, **label}
 
 
 def _apart(given):

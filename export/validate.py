@@ -141,7 +141,8 @@ def _check_sampler(vae, folder, tolerance, ending=".onnx"):
         z, x_hat = sampler.run(["z", "x_hat"], _draw_feeds(vae, request, temperature))
         epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
         u = noise.component(seed, first, count)
-        expected = keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))
+        label = vae.labels.encoded(labels.get("label"))
+        expected = keras.ops.convert_to_numpy(vae.prior.given(label).transform(epsilon, u))
         gap = difference(z, expected)
         if not gap <= (0 if np.array_equal(expected, epsilon) else tolerance):
             raise ValidationError(

@@ -32,11 +32,11 @@ def fitted():
     draws = Draws((means, np.full_like(means, -20.0)), 200, seed=0)
     prior = FlowMatchingPrior((32, 32), steps=8, seed=0)
     prior.build((None, 2))
-    prior.prepare(draws.z)
+    prior.prepare(draws.rows[0])
     training = PriorTraining(prior, seed=0)
     training.compile(optimizer(5e-3, 300))
     training.fit(draws, epochs=30, verbose=0)
-    prior.settle(draws.z[:200])
+    prior.settle(draws.rows[0][:200])
     return prior
 
 

@@ -38,7 +38,7 @@ def check_known_answer(session: Any, known: dict[str, Any], path: Path, **label:
         known: the manifest's `known_answer`: `seed` and `first` in decimal, `count`, the `z` of
             temperature 1, and `tolerance`, the largest difference allowed.
         path: the bundle, for the message.
-        **label: `label=array`, any one, if the model is conditional: z is the same for all.
+        **label: `label=array`, if the model is conditional: any one, if `known` holds none.
 
     Raises:
         ValueError: z differs, or `known` is not of that form.

@@ -406,9 +406,10 @@ class OnnxVAE:
     def _drawer(self, stem, **output):
         session = self._session(stem, z=(self.latent_dim,), **output)
         if "known_answer" in self.manifest:
-            label = conditions.in_turn(self.covariates, [0])[0] if self.covariates else None
-            label = checked_label(label, self.covariates)
-            sampler.check_known_answer(session, self.manifest["known_answer"], self.path, **label)
+            known = self.manifest["known_answer"]
+            any_one = conditions.in_turn(self.covariates, [0])[0] if self.covariates else None
+            label = checked_label(known.get("label", any_one), self.covariates)
+            sampler.check_known_answer(session, known, self.path, **label)
         return session
 
     @cached_property

@@ -45,6 +45,7 @@ def fit_prior(*, run, prior, epochs, seed, data_dir, out, overwrite):
             seed=checked_seed(seed),
             verbose=1 if sys.stdout.isatty() else 0,
             callbacks=[history],
+            label=data.y,
         )
         write_model(fitted, data.test, folder)
         write_history({"epoch": history.epoch, **history.history}, folder)

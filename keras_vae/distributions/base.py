@@ -234,6 +234,8 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
     """Size of z, once a model or `build` has said it; a prior without weights fits any."""
     warmup_epochs = 0
     """Of how many epochs the `PriorWarmup` is that a model's first `fit` has; 0: it has none."""
+    conditional = False
+    """Whether it is one prior for each label, p(z|y): then its functions are those of `given`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)  # without this, Keras puts all its own options into the config
@@ -275,6 +277,7 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
         """What `keras_vae.fit_prior` lowers, for each draw z of q(z|x): `(B, D)` → `(B,)`.
 
         −log p(z); a prior that learns otherwise overrides this. `seed` is that of what it draws.
+        It is asked of `given(label)`.
         """
         return -self.log_prob(z)
 
@@ -282,7 +285,7 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
         """Sees draws of q(z|x), arrays `(N, latent_dim)`, before `fit_prior` fits it to such."""
 
     def settle(self, z):
-        """Sees some of them when it is fitted."""
+        """Sees some of them when it is fitted; it is asked of `given(label)`."""
 
     def kl_terms(self, qz_x, z):
         """Terms of which KL(q(z|x) ‖ p(z)) is the sum, in nats: `(B, terms)`.
@@ -295,6 +298,16 @@ class Prior(TakesArrays, keras.layers.Layer, abc.ABC):
     def kl_divergence(self, qz_x, z):
         """KL(q(z|x) ‖ p(z)) in nats: `(B,)`; see `kl_terms`."""
         return ops.sum(self.kl_terms(qz_x, z), axis=-1)
+
+    def given(self, label):
+        """p(z|y): what has the functions of a prior, given `label`, `(B, width)`, of each row.
+
+        This prior itself, if it is the same for all; a `conditional` one overrides this.
+
+        Args:
+            label: as the decoder takes it, `vae.labels.encoded(y)`; None without labels.
+        """
+        return self
 
     def interpolated(self, weight):
         """The density between N(0, I), at weight 0, and this prior, at 1."""

@@ -1,5 +1,7 @@
 """A velocity field as the prior p(z): fitted by regression, with the density of its steps."""
 
+from typing import Any, NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
@@ -27,6 +29,8 @@ CLOSE = 2e-5
 @keras.saving.register_keras_serializable("keras_vae")
 class FlowMatchingPrior(Prior):
     """z = location + scale y(1), dy/dt = v(y, t), y(0) ~ N(0, I), by Euler's steps.
+
+    In a conditional model it is p(z|y): one field for all labels, v(y, t, label).
 
     For `keras_vae.fit_prior`, which trains it by flow matching: v(y_t, t) is fitted to y − epsilon
     on straight paths y_t = (1 − t) epsilon + t y, where y are the latents of the data. That needs
@@ -63,6 +67,8 @@ class FlowMatchingPrior(Prior):
     """
 
     warmup_epochs = 4
+    label_width = 0
+    """How many numbers the label is that the field depends on, as the decoder takes it."""
 
     def __init__(self, hidden=(256, 256), steps=16, inversions=12, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -85,18 +91,38 @@ class FlowMatchingPrior(Prior):
         self.location = self.add_weight(initializer="zeros", name="location", **fixed)
         self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
         slope = CONTRACTION * self.steps
-        self.field = VelocityField(self.hidden, slope, self.seed, dtype=self.variable_dtype)
+        self.field = VelocityField(
+            self.hidden, slope, self.seed, self.label_width, dtype=self.variable_dtype
+        )
         self.field.build(input_shape)
 
-    def transform(self, epsilon, u=None):
-        y, (kernels, steps) = epsilon, self._network()
+    @property
+    def conditional(self):
+        """Whether there is a label that the field depends on."""
+        return bool(self.label_width)
+
+    def bind(self, vae):
+        if not self.built:
+            self.label_width = vae.labels.width
+        elif self.label_width != vae.labels.width:
+            raise ValueError(
+                f"this FlowMatchingPrior was built for labels of {self.label_width} numbers, but "
+                f"those of the model have {vae.labels.width}: make a new prior"
+            )
+        super().bind(vae)
+
+    def given(self, label):
+        return Given(self, label) if self.conditional else self
+
+    def transform(self, epsilon, u=None, label=None):
+        y, (kernels, steps) = epsilon, self._network(label)
         for offsets in steps:
             y = y + velocity(kernels, offsets, y) / self.steps
         return self.location + self.scale * y
 
-    def inverse(self, z):
+    def inverse(self, z, label=None):
         """epsilon, `(..., latent_dim)`, and log |det ∂epsilon/∂z|, `(...)`."""
-        y, (kernels, steps) = (z - self.location) / self.scale, self._network()
+        y, (kernels, steps) = (z - self.location) / self.scale, self._network(label)
         shift, jacobians = velocity(kernels, steps[-1], y) / self.steps, []
         for offsets in reversed(steps):  # a shift is nearly that of the step behind it
             for _ in range(self.inversions):
@@ -106,22 +132,32 @@ class FlowMatchingPrior(Prior):
         change = -ops.sum(log_det(ops.stack(jacobians)), axis=0) - ops.sum(ops.log(self.scale))
         return y, change + ops.zeros_like(y[..., 0])  # of a linear v it is one for all
 
-    def _network(self):
+    def _network(self, label=None):
         """The kernels of v, and for each step its offsets, a list."""
         t = (np.arange(self.steps, dtype="float32") + 0.5) / self.steps  # the middle of each step
         kernels, offsets = self.field.network(time_features(ops.convert_to_tensor(t)))
-        return kernels, [[offset[k] for offset in offsets] for k in range(self.steps)]
+        steps = [[offset[k] for offset in offsets] for k in range(self.steps)]
+        return kernels, [self._with(label, offsets) for offsets in steps]
 
-    def log_prob(self, z):
-        epsilon, change = self.inverse(z)
+    def _with(self, label, offsets):
+        """The offsets, with those of a label where the prior is conditional."""
+        if not self.conditional:
+            return offsets
+        if label is None:
+            raise ValueError("this prior is conditional: ask prior.given(label)")
+        return [one + its for one, its in zip(offsets, self.field.offsets_of(label), strict=True)]
+
+    def log_prob(self, z, label=None):
+        epsilon, change = self.inverse(z, label)
         return standard_normal(epsilon).log_prob(epsilon) + change
 
-    def fitting_loss(self, z, seed):
+    def fitting_loss(self, z, seed, label=None):
         """|v(y_t, t) − (y − epsilon)|² of each draw z, `(B, latent_dim)` → `(B,)`."""
         y = (z - self.location) / self.scale
         epsilon = keras.random.normal(ops.shape(y), seed=seed)
         t = keras.random.uniform(ops.shape(y)[:1], seed=seed)
         kernels, offsets = self.field.network(time_features(t))
+        offsets = self._with(label, offsets)
         found = velocity(kernels, offsets, epsilon + t[:, None] * (y - epsilon))
         return ops.sum(ops.square(found - (y - epsilon)), axis=-1)
 
@@ -129,15 +165,54 @@ class FlowMatchingPrior(Prior):
         self.location.assign(z.mean(axis=0))
         self.scale.assign(z.std(axis=0))
 
-    def settle(self, z):
+    def settle(self, z, label=None):
         """Finds how many `inversions` it takes: of draws, and of z, `(N, latent_dim)`."""
         epsilon = np.random.default_rng(0).standard_normal(z.shape).astype("float32")
-        z = ops.concatenate([ops.convert_to_tensor(z), self.transform(epsilon)])
+        z = ops.concatenate([ops.convert_to_tensor(z), self.transform(epsilon, None, label)])
+        label = label if label is None else ops.concatenate([label, label])
         for self.inversions in (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128):
-            gap = ops.abs(self.transform(self.inverse(z)[0]) - z) / self.scale
+            again = self.transform(self.inverse(z, label)[0], None, label)
+            gap = ops.abs(again - z) / self.scale
             if float(ops.max(gap)) < CLOSE:
                 break
+
+    def get_build_config(self):
+        return {**super().get_build_config(), "label_width": self.label_width}
+
+    def build_from_config(self, config):
+        self.label_width = config.get("label_width", 0)
+        super().build_from_config(config)
 
     def get_config(self):
         sizes = {"steps": self.steps, "inversions": self.inversions, "seed": self.seed}
         return {**super().get_config(), "hidden": self.hidden, **sizes}
+
+
+class Given(NamedTuple):
+    """p(z|y), a prior given the label of each row: the functions of a prior, of z alone.
+
+    Args:
+        prior: a `FlowMatchingPrior` that is conditional.
+        label: `(B, width)`, as the decoder takes it.
+    """
+
+    prior: Any
+    label: Any
+
+    def log_prob(self, z):
+        return self.prior.log_prob(z, self.label)
+
+    def transform(self, epsilon, u=None):
+        return self.prior.transform(epsilon, u, self.label)
+
+    def inverse(self, z):
+        return self.prior.inverse(z, self.label)
+
+    def fitting_loss(self, z, seed):
+        return self.prior.fitting_loss(z, seed, self.label)
+
+    def settle(self, z):
+        self.prior.settle(z, self.label)
+
+    kl_terms, kl_divergence = Prior.kl_terms, Prior.kl_divergence
+    interpolated = Prior.interpolated

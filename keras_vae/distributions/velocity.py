@@ -17,12 +17,14 @@ class VelocityField(keras.layers.Layer):
     """v(z, t) = g W_L h_L + b_L(t), h_l = silu(W_l h_(l-1) + b_l(t)), with |∂v/∂z| <= `slope`.
 
     Where `slope_bound` of the W is more than `slope`, g makes it so. It holds for any weights, also
-    amid training. At first W_L and b_L are 0, and so is v.
+    amid training. At first W_L and b_L are 0, and so is v. A label y has offsets c_l of its own,
+    b_l(t) + C_l y: it changes no slope.
 
     Args:
         hidden: units of the hidden layers.
         slope: the largest Lipschitz constant of z ↦ v(z, t).
         seed: integer seed of the initial weights.
+        label_width: how many numbers a label is, 0 without labels.
 
     Example:
 
@@ -36,13 +38,14 @@ class VelocityField(keras.layers.Layer):
     Convolutional Layers by Gram Iteration, 2023, section 4.
     """
 
-    def __init__(self, hidden, slope, seed, **kwargs):
+    def __init__(self, hidden, slope, seed, label_width=0, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.slope, self.seed = hidden, slope, seed
+        self.label_width = label_width
 
     def build(self, input_shape):
         sizes = (input_shape[-1], *self.hidden, input_shape[-1])
-        self.kernels, self.times = [], []
+        self.kernels, self.times, self.labels = [], [], []
         for i, shape in enumerate(itertools.pairwise(sizes)):
             last = i == len(self.hidden)
             for weights, name, rows in (
@@ -52,6 +55,9 @@ class VelocityField(keras.layers.Layer):
                 glorot = keras.initializers.GlorotUniform(2 * (self.seed + i) + (name == "time"))
                 start, name = "zeros" if last else glorot, f"{name}_{i}"
                 weights.append(self.add_weight((rows, shape[1]), start, name=name, autocast=False))
+            if self.label_width:
+                size, name = (self.label_width, shape[1]), f"label_{i}"
+                self.labels.append(self.add_weight(size, "zeros", name=name, autocast=False))
         self.built = True
 
     def network(self, features):
@@ -64,6 +70,10 @@ class VelocityField(keras.layers.Layer):
         gain = 1 / ops.maximum(slope_bound(kernels) / self.slope, 1.0)  # is trained through
         offsets = [ops.matmul(features, ops.convert_to_tensor(time)) for time in self.times]
         return [*kernels[:-1], gain * kernels[-1]], offsets
+
+    def offsets_of(self, label):
+        """What a label adds to the offsets, C y, a list: `(B, label_width)` → `(B, units)` each."""
+        return [ops.matmul(label, ops.convert_to_tensor(kernel)) for kernel in self.labels]
 
 
 def time_features(t):
@@ -81,7 +91,14 @@ def velocity(kernels, offsets, z):
 
 
 def product(h, kernel):
-    """h W of rows h, `(..., n)`: by a product of equal ranks, which both converters take as one."""
+    """h W of rows h, `(..., n)`: by a product of equal ranks, which both converters take as one.
+
+    Of at most three axes: with four of which one is 1, TensorFlow 2.21 writes beyond its memory on
+    processors with AVX-512 (tensorflow/tensorflow issue 117700).
+    """
+    if len(h.shape) > 3:
+        rows = product(ops.reshape(h, (-1, *h.shape[-2:])), kernel)
+        return ops.reshape(rows, (*ops.shape(h)[:-1], kernel.shape[-1]))
     return ops.matmul(h, kernel if len(h.shape) == 2 else kernel[None])
 
 

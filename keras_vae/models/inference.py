@@ -92,12 +92,15 @@ class Inference(Imputing):
         return self.levels.encoded(self.posterior(x))
 
     def _x_hat_of_noise(self, epsilon, u, label=None):
-        return self._x_hat(self.prior.transform(epsilon, u), label)
+        label = self.labels.encoded(label)
+        return (self.likelihood.mean(self._x_params_of_noise(epsilon, u, label)),)
 
     def _x_of_noise(self, epsilon, u, u_of_x, label=None):
-        z = self.prior.transform(epsilon, u)
-        x_params = self.x_params(z, label=self.labels.encoded(label))
-        return (self.likelihood.draw(x_params, u_of_x),)
+        label = self.labels.encoded(label)
+        return (self.likelihood.draw(self._x_params_of_noise(epsilon, u, label), u_of_x),)
+
+    def _x_params_of_noise(self, epsilon, u, label):
+        return self.x_params(self.prior.given(label).transform(epsilon, u), label=label)
 
     def _x_hat(self, z, label=None):
         return (self.likelihood.mean(self.x_params(z, label=self.labels.encoded(label))),)

@@ -34,7 +34,7 @@ def labels_of(decoder, columns=()):
 class NoLabels:
     """The labels of a model whose decoder takes z alone: there are none, and y is ignored."""
 
-    num_classes, told = None, ()
+    num_classes, told, width = None, (), 0
 
     def encoded(self, label):
         """Returns None: there is nothing to give to the decoder."""

@@ -32,6 +32,7 @@ def fit_prior(
     seed=0,
     verbose="auto",
     callbacks=None,
+    label=None,
 ):
     """Fits a prior to the aggregated posterior of a trained VAE: encoder and decoder stay.
 
@@ -43,8 +44,7 @@ def fit_prior(
     Args:
         vae: a trained `VAE`, which stays as it is.
         x: examples as `fit` takes them, `(N, *input_shape)`, all of them: an array or packed rows.
-            If the model has an `augment`, it is done to them, once. A conditional model needs no
-            labels: neither q(z|x) nor p(z) sees them.
+            If the model has an `augment`, it is done to them, once.
         prior: what is fitted: a name, config or `distributions.Prior`; see `priors.get`. One that
             was fitted before goes on from its weights.
         epochs: passes over the data; None: as many as make 12,000 steps, at most 300.
@@ -53,6 +53,9 @@ def fit_prior(
         seed: of all that is drawn.
         verbose, callbacks: as in `keras.Model.fit`. What is logged as `loss` is
             `Prior.fitting_loss`: −log p(z) in nats, of flow matching the squared error.
+        label: for a conditional model, the label of each example, as in `VAE.score`. A
+            `FlowMatchingPrior` is then p(z|y), one for each label; the others are one for all, and
+            need none.
 
     Returns:
         A new `VAE` with its own copy of encoder, decoder and likelihood, and with that prior; it is
@@ -60,7 +63,8 @@ def fit_prior(
 
     Raises:
         ValueError: `x` does not fit the model or has fewer examples than z has dimensions; the
-            prior has nothing to learn; the model is a hierarchy, whose levels have priors already.
+            prior has nothing to learn; labels are missing, or none of the model's; the model is a
+            hierarchy, whose levels have priors already.
         FloatingPointError: the prior diverged.
 
     Example:
@@ -83,15 +87,17 @@ def fit_prior(
     prior = fitted.prior
     if not prior.trainable_variables:
         raise ValueError(f"prior must be one that learns, got {type(prior).__name__}")
-    draws = Draws(posteriors(fitted, checked(fitted, x)), batch_size, seed)
+    x = checked(fitted, x)
+    draws = Draws(posteriors(fitted, x), batch_size, seed, labels(fitted, label, len(x)))
     epochs = min(MOST_EPOCHS, math.ceil(STEPS / len(draws))) if epochs is None else epochs
-    prior.prepare(draws.z)
+    prior.prepare(draws.rows[0])
     training = PriorTraining(prior, seed)
     training.compile(optimizer(learning_rate, epochs * len(draws)))
     training.fit(draws, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks)
     if not all(np.isfinite(ops.convert_to_numpy(weight)).all() for weight in prior.weights):
         raise FloatingPointError("the prior diverged: lower learning_rate")
-    prior.settle(draws.z[:SOME])
+    z, *given = (rows[:SOME] for rows in draws.rows)
+    prior.given(*given or [None]).settle(z)
     for trained in fitted._trained:  # so that a `fit` that goes on has no warm-up
         trained.assign(1.0)
     return fitted
@@ -144,6 +150,14 @@ def checked(vae, x):
     return x
 
 
+def labels(vae, label, count):
+    """The labels of the examples as the prior takes them, `[(N, width)]`; of one for all, `[]`."""
+    if label is None and not vae.prior.conditional:
+        return []
+    found = [ops.convert_to_numpy(vae.labels.encoded(y)) for y in vae.labels.checked(label, count)]
+    return found if vae.prior.conditional else []
+
+
 def posteriors(vae, x):
     """q(z|x) of the examples, as training sees them: arrays `(N, ...)`, a tuple."""
     run, columns = Programs(vae).of(vae.posterior, len(x), ROWS), []
@@ -160,36 +174,42 @@ def optimizer(learning_rate, steps):
 
 
 class Draws(keras.utils.PyDataset):
-    """A draw of each q(z|x), in batches and in an order that are other ones in each epoch."""
+    """A draw of each q(z|x), in batches and in an order that are other ones in each epoch.
 
-    def __init__(self, parameters, batch_size, seed):
+    A batch holds z, `(B, latent_dim)`, and for a conditional prior the labels, `(B, width)`.
+    """
+
+    def __init__(self, parameters, batch_size, seed, labels=()):
         super().__init__()
-        self.qz_x = full_normal.posterior(*parameters)
+        self.qz_x, self.labels = full_normal.posterior(*parameters), labels
         self.size = min(batch_size, len(self.qz_x.mean))
         self.rng = np.random.default_rng(seed)
         self.on_epoch_end()
 
     def on_epoch_end(self):
         epsilon = self.rng.standard_normal(self.qz_x.mean.shape, dtype="float32")
-        self.z = self.rng.permutation(ops.convert_to_numpy(self.qz_x.transform(epsilon)))
+        z, order = self.qz_x.transform(epsilon), self.rng.permutation(len(epsilon))
+        self.rows = [rows[order] for rows in (ops.convert_to_numpy(z), *self.labels)]
 
     def __len__(self):
-        return len(self.z) // self.size
+        return len(self.rows[0]) // self.size
 
     def __getitem__(self, index):
-        return (self.z[index * self.size : (index + 1) * self.size],)
+        batch = slice(index * self.size, (index + 1) * self.size)
+        return (tuple(rows[batch] for rows in self.rows),)
 
 
 class PriorTraining(keras.Model):
-    """loss = the mean of `Prior.fitting_loss` over a batch of draws z."""
+    """loss = the mean of `Prior.fitting_loss` over a batch of `Draws`."""
 
     def __init__(self, prior, seed):
         super().__init__()
         self.prior, self.noise = prior, keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, z, training=False):
-        return self.prior.fitting_loss(z, self.noise)
+    def call(self, rows, training=False):
+        z, *label = rows
+        return self.prior.given(*label or [None]).fitting_loss(z, self.noise)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """As in Keras: `y_pred` is the loss of each draw."""

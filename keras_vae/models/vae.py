@@ -264,7 +264,7 @@ class VAE(Fitting, Inference, keras.Model):
 
         `pz` stands in for the prior, and `decode` for `x_params`: see `levels.Draw`.
         """
-        pz = pz or self.prior
+        pz = pz or self.prior.given(label)
         x_params = (decode or self.x_params)(z, training, label)
         densities = objectives.Densities(
             log_px_z=self.likelihood.log_prob(x, x_params),
@@ -279,7 +279,8 @@ class VAE(Fitting, Inference, keras.Model):
 
         `prior_weight` between 0 and 1 makes the prior one between N(0, I) and its own; None: 1.
         """
-        pz = self.prior if prior_weight is None else self.prior.interpolated(prior_weight)
+        pz = self.prior.given(label)
+        pz = pz if prior_weight is None else pz.interpolated(prior_weight)
         x = ops.cast(tensor(x, self.input_shape), self.variable_dtype)
         qz_x = self.posterior(x, training)
         drawn = self.draw(qz_x, epsilon, training)  # z: (K, B, latent_dim)

@@ -121,18 +121,21 @@ def requests(vae, held):
     draws = [*grid, *DRAWS]
     label = conditions.in_turn(vae.covariates, [-1])[0] if vae.covariates else None
     exact = isinstance(vae.prior, StandardNormal)
+    seen = label if vae.prior.conditional else None
     units = _units(vae, label)
     drawing = [SAMPLER, *({GENERATOR} & set(held))]
     few = [*draws, MANY] if MANY[2] * np.prod(vae.input_shape) <= MANY_VALUES else draws
     return [
         *(
-            draw(SAMPLER, *d, label, units, exact, z=_z(vae, *d), x_hat=_x_hat(vae, *d, label))
+            draw(
+                SAMPLER, *d, label, units, exact, z=_z(vae, *d, label), x_hat=_x_hat(vae, *d, label)
+            )
             for d in few
         ),
-        *(draw(PART, *d, exact=exact, z=_z(vae, *d)) for d in [*draws, MANY]),
+        *(draw(PART, *d, seen, exact=exact, z=_z(vae, *d, label)) for d in [*draws, MANY]),
         *(draw(graph, 0, 0, count, label=label) for graph in drawing for count in TIMED),
         *(
-            draw(g, *d, label, units, exact, z=_z(vae, *d), x=_x(vae, *d, label))
+            draw(g, *d, label, units, exact, z=_z(vae, *d, label), x=_x(vae, *d, label))
             for g in drawing[1:]
             for d in draws
         ),
@@ -149,10 +152,11 @@ def _units(vae, label):
     return dict.fromkeys(("x_hat", "x"), np.maximum(spread, 1).astype("float32"))
 
 
-def _z(vae, seed, first, count, temperature):
+def _z(vae, seed, first, count, temperature, label):
     epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
     u = noise.component(seed, first, count)
-    return keras.ops.convert_to_numpy(vae.prior.transform(epsilon, u))
+    label = [vae.labels.encoded(y) for y in vae.labels.checked(label, count)] or [None]
+    return keras.ops.convert_to_numpy(vae.prior.given(*label).transform(epsilon, u))
 
 
 def _x_hat(vae, seed, first, count, temperature, label, mean=True):
@@ -199,7 +203,8 @@ def write(folder, bundle, requests):
     for graph in {request.graph for request in requests} - {PART}:
         shutil.copy(bundle / graph, folder)
     whole = onnx.utils.Extractor(onnx.load(bundle / SAMPLER))
-    part = whole.extract_model(["seed", "first", "count", "temperature"], ["z"])
+    inputs = {name for request in requests if request.graph == PART for name in request.inputs}
+    part = whole.extract_model(sorted(inputs), ["z"])
     del part.graph.value_info[:]  # the extractor names the inputs there too, and tract refuses them
     onnx.save(part, folder / PART)
     with open(folder / "arrays.bin", "wb") as arrays:

@@ -99,8 +99,10 @@ export class Bundle {
   async check() {
     const known = this.manifest.known_answer;
     if (!known) return null;
-    const { count, tolerance } = known;
-    const { z } = await this.sample({ seed: BigInt(known.seed), first: BigInt(known.first), count });
+    const { count, tolerance, label = this.label } = known;
+    const { z } = await this.sample({
+      seed: BigInt(known.seed), first: BigInt(known.first), count, label: [label].flat(),
+    });
     const gaps = known.z.flatMap((row, i) => row.map((v, j) => Math.abs(Math.fround(v) - z[i][j])));
     const gap = gaps.reduce((a, b) => (b <= a ? a : b), 0); // NaN stays
     if (!(gap <= tolerance)) {
