@@ -64,11 +64,12 @@ print(f"learned on synthetic rows: {accuracy(synthetic):.2f}")
 
 # %%
 names = [column.name for column in table.columns]
-keras_vae.plotting.save(keras_vae.plotting.histograms(drawn, table.x, names), "table.png")
+real = keras_vae.tables.read(test, table.columns).x
+keras_vae.plotting.save(keras_vae.plotting.histograms(drawn, real, names), "table.png")
 vae.export("table-onnx", format="onnx")
 
 # %% [markdown]
-# ![histograms of synthetic and of real wines](table.png)
+# ![histograms of synthetic wines and of real ones that the model has not seen](table.png)
 #
 # A synthetic row is no promise of privacy: [synthetic rows of real tables](../synthesis.md)
 # measures how near they come to those that were trained on.
