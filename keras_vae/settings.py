@@ -104,7 +104,10 @@ class Settings:
         None, "KL divergence that elbo does not lower", metavar="NATS", shown="0"
     )
     kl_warmup: float | None = option(
-        None, "epochs until the KL divergence has its weight", metavar="EPOCHS", shown="0"
+        None,
+        "epochs until the KL divergence has its weight",
+        metavar="EPOCHS",
+        shown="0, of a hierarchy 4",
     )
     kl_cycles: int | None = option(
         None, "how often it rises anew, each time over kl_warmup", metavar="N", shown="1"

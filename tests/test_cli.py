@@ -263,7 +263,7 @@ BAD_ARGUMENTS = {
     "batch size": (["--batch-size", "0"], "batch_size must be at least 1"),
     "learning rate": (["--learning-rate", "nan"], "learning_rate must be a number, got nan"),
     "beta": (["--beta", "-1"], "beta must be a number >= 0"),
-    "warm-up": (["--kl-warmup", "0"], "epochs must be a positive number"),
+    "warm-up": (["--kl-warmup", "-1"], "kl_warmup must be at least 0 epochs, got -1"),
     "unknown objective": (["--objective", "elbow"], "Did you mean 'elbo'?"),
     "unknown estimator": (["--estimator", "dreg"], "Unknown estimator: 'dreg'"),
     "no draws": (["--num-samples", "0"], "num_samples must be a whole number >= 1"),

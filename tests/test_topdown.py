@@ -11,6 +11,7 @@ from keras_vae import VAE, noise
 from keras_vae.evaluation import PosteriorCollapse, latent_use, mutual_information, report
 from keras_vae.models import chunks, load_model
 from keras_vae.objectives import ELBO, IWAE
+from keras_vae.schedules import KLWarmup
 
 SHAPE = (12, 9, 1)
 SMALL = {"width": 4, "num_groups": (2, 1)}
@@ -249,3 +250,29 @@ def test_an_encoder_of_other_shapes_is_refused():
     vae, other = (images_of(width=width) for width in (4, 8))
     with pytest.raises(ValueError, match="output 0 of the encoder must have the shape"):
         VAE(other.encoder, vae.decoder, "bernoulli")
+
+
+@pytest.mark.parametrize("given", [None, "another", "none"])
+def test_a_first_fit_warms_the_divergence_up_and_no_other_does(given, x):
+    vae = VAE.from_architecture("topdown_mlp", SHAPE, 2, "bernoulli", width=8, seed=0)
+    vae.compile("adam")
+    if given == "none":
+        vae.levels.warmup_epochs = 0
+    callbacks = [KLWarmup(2)] if given == "another" else []
+    first = vae.fit(x, epochs=2, verbose=0, callbacks=callbacks).history
+    assert ("kl_weight" in first) == (given != "none")
+    if given != "none":
+        assert first["kl_weight"][-1] < (0.6 if given is None else 1.1)
+        assert first["kl_weight"] == sorted(first["kl_weight"])
+    assert "kl_weight" not in vae.fit(x, epochs=1, verbose=0).history
+    assert float(vae.kl_weight) == 1.0
+
+
+def test_a_model_that_was_loaded_remembers_that_it_was_trained(x, tmp_path):
+    vae = VAE.from_architecture("topdown_mlp", SHAPE, 2, "bernoulli", width=8, seed=0)
+    vae.compile("adam")
+    vae.fit(x, epochs=1, verbose=0)
+    vae.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    loaded.compile("adam")
+    assert "kl_weight" not in loaded.fit(x, epochs=1, verbose=0).history

@@ -215,19 +215,26 @@ def line(epoch, epochs, seconds, logs, everything=False):
     return text if everything or len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def all_of_them(keeper, prior, signals, run, shown):
+def warmup(kind, asked, usual):
+    """The callback of this kind, `asked` or `usual` epochs long; of none, where both are 0.
+
+    Where 0 are asked of a part that usually has one, the callback says so: the weight is 1.
+    """
+    epochs = usual if asked is None else asked
+    if not usual and not epochs:
+        return []
+    return [kind(epochs or 1, start=float(not epochs))]
+
+
+def all_of_them(keeper, vae, signals, run, shown):
     """What `fit` calls after each epoch of a training, in this order."""
     settings, found = keeper.settings, [EndBySignal(signals), keeper.watch]
     if settings.kl_cycles is not None:
         found.append(KLCycles(settings.kl_warmup, settings.kl_cycles))
-    elif settings.kl_warmup is not None:
-        found.append(KLWarmup(settings.kl_warmup))
-    if prior.warmup_epochs and settings.prior_warmup is None:
-        found.append(PriorWarmup(prior.warmup_epochs))
-    elif prior.warmup_epochs:
-        found.append(
-            PriorWarmup(settings.prior_warmup or 1, start=float(not settings.prior_warmup))
-        )
+    else:
+        found += warmup(KLWarmup, settings.kl_warmup, vae.levels.warmup_epochs)
+    if vae.prior.warmup_epochs:
+        found += warmup(PriorWarmup, settings.prior_warmup, vae.prior.warmup_epochs)
     if settings.ema is not None:
         found.append(Averaged())
     if settings.tensorboard:

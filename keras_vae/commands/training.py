@@ -94,7 +94,7 @@ def _train(run, settings, state, shown):
             print(f"chosen by the data: {flags}", flush=True)
         keeper = Keeper(settings, state, run.checkpoints, Watch(data.watched, state.kl))
         with saved(keeper, run), raised() as signals:
-            callbacks = all_of_them(keeper, vae.prior, signals, run, shown)
+            callbacks = all_of_them(keeper, vae, signals, run, shown)
             fit(vae, data, keeper, callbacks, shown)
             names, epochs = write_run(vae, keeper.state, settings, data, new)
         run.checkpoints.tidy(1)

@@ -16,7 +16,7 @@ from keras_vae.models.guards import Guard, number
 from keras_vae.models.loop import Loop
 from keras_vae.models.onednn import needs_xla
 from keras_vae.models.plan import asks_for_keras_loop
-from keras_vae.schedules import PriorWarmup
+from keras_vae.schedules import KLWarmup, PriorWarmup
 
 FIT = inspect.signature(keras.Model.fit)
 EVALUATE = inspect.signature(keras.Model.evaluate)
@@ -71,14 +71,15 @@ class Fitting(backend.Step):
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored.
 
-        A first `fit` of a learned prior has a `PriorWarmup`, unless `callbacks` hold one.
+        A first `fit` of a learned prior has a `PriorWarmup`, and one of a hierarchy a `KLWarmup`,
+        unless `callbacks` hold one.
         """
         backend.check_distribution()
         bound = FIT.bind(self, *args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
         self._prepare(given, self.augment)
-        self._warm_up_prior(given)
+        self._warm_up(given)
         self.costs.begin()
         advice = (
             "a training step does not fit into memory: take a smaller batch_size, fewer draws of z "
@@ -128,16 +129,17 @@ class Fitting(backend.Step):
         inputs.prepare(self, given, augment)
         self._add(Guard(), given)
 
-    def _warm_up_prior(self, given):
-        """Adds the warm-up of a learned prior that no step has moved, unless there is one.
+    def _warm_up(self, given):
+        """Adds the warm-ups of parts that no step has moved, each unless there is one.
 
         What goes on at a later epoch is no first `fit`, but may be amid a warm-up: the callback
         tells by the epoch.
         """
-        epochs = self.prior.warmup_epochs
-        has_one = any(isinstance(callback, PriorWarmup) for callback in callbacks_of(given))
-        if epochs and not has_one and (given.get("initial_epoch") or not self._has_trained()):
-            self._add(PriorWarmup(epochs), given)
+        for part, warmup in ((self.prior, PriorWarmup), (self.levels, KLWarmup)):
+            epochs = part.warmup_epochs
+            has_one = any(isinstance(callback, warmup) for callback in callbacks_of(given))
+            if epochs and not has_one and (given.get("initial_epoch") or not self._has_trained()):
+                self._add(warmup(epochs), given)
 
     def _has_trained(self):
         """Whether a step was taken, also with an optimizer before the one there is."""

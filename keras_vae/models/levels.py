@@ -40,6 +40,8 @@ class OneLevel:
 
     hierarchical = False
     """Whether q(z|x) is known on the way down alone: of `Hierarchy`."""
+    warmup_epochs = 0
+    """Of how many epochs the `KLWarmup` is that a model's first `fit` has; 0: it has none."""
 
     names = ("z_mean", "z_log_var", "z_correlation")
     """What the encoder's outputs are called, as far as it has them."""
@@ -75,12 +77,17 @@ class OneLevel:
 class Hierarchy:
     """z is groups of latents, z_l given z_<l; q(z|x) is known group by group, on the way down.
 
+    At first the posterior is the prior and z tells nothing, so the decoder would learn to ignore
+    z before it can be of use: of 80 latents of MNIST in two vectors 6 were active after 15 epochs,
+    and the test ELBO was −103.9; with a warm-up of 4 epochs −93.1 (Sønderby et al., 2016, 2.3).
+
     Args:
         stages: the layers of the decoder in their order: a `Start`, `Group`s and other layers of
             the state alone, and a head that may take a label too.
     """
 
     hierarchical = True
+    warmup_epochs = 4
 
     def __init__(self, stages):
         start, *self.middle, self.head = stages

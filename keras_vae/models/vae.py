@@ -138,8 +138,9 @@ class VAE(Fitting, Inference, keras.Model):
             "the prior's weights do not fit into memory, take a smaller one"
         ):
             self.prior.bind(self)
-        learned = type(self.prior).warmup_epochs > 0  # of the class, as a file is read
-        self._trained = [self._flag("trained")] if learned else []  # see `Fitting`
+        warmed = (type(self.prior), type(self.levels))  # the classes, as a file is read
+        warmed = any(part.warmup_epochs for part in warmed)
+        self._trained = [self._flag("trained")] if warmed else []  # see `Fitting`
         self.built = True
 
     def _flag(self, name):
