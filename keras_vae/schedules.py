@@ -59,8 +59,9 @@ class KLWarmup(Warmup):
     """kl_weight rises from `start` to 1: the `Warmup` of the KL divergence.
 
     Starts training with little or no KL divergence, so that the decoder learns to use z before
-    the prior pulls the posterior towards it. The first `fit` of a hierarchy has one of
-    `vae.levels.warmup_epochs`, without being asked; set that to 0 for none, or give `fit` another.
+    the prior pulls the posterior towards it. The first `fit` of a hierarchy of vectors has
+    one of `vae.levels.warmup_epochs`, without being asked; set that to 0 for none, or give `fit`
+    another.
 
     Args:
         epochs, start: see `Warmup`.

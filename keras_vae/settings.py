@@ -107,7 +107,7 @@ class Settings:
         None,
         "epochs until the KL divergence has its weight",
         metavar="EPOCHS",
-        shown="0, of a hierarchy 4",
+        shown="0, of topdown_mlp 4",
     )
     kl_cycles: int | None = option(
         None, "how often it rises anew, each time over kl_warmup", metavar="N", shown="1"

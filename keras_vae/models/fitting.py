@@ -71,8 +71,8 @@ class Fitting(backend.Step):
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`; `y` are the labels of a conditional model, else it is ignored.
 
-        A first `fit` of a learned prior has a `PriorWarmup`, and one of a hierarchy a `KLWarmup`,
-        unless `callbacks` hold one.
+        A first `fit` of a learned prior has a `PriorWarmup`, and one of a hierarchy of vectors
+        a `KLWarmup`, unless `callbacks` hold one.
         """
         backend.check_distribution()
         bound = FIT.bind(self, *args, **kwargs)

@@ -138,8 +138,7 @@ class VAE(Fitting, Inference, keras.Model):
             "the prior's weights do not fit into memory, take a smaller one"
         ):
             self.prior.bind(self)
-        warmed = (type(self.prior), type(self.levels))  # the classes, as a file is read
-        warmed = any(part.warmup_epochs for part in warmed)
+        warmed = type(self.prior).warmup_epochs or self.levels.warmup_epochs  # as a file is read
         self._trained = [self._flag("trained")] if warmed else []  # see `Fitting`
         self.built = True
 
