@@ -151,7 +151,7 @@ def test_more_dimensions_than_its_density_is_for_are_refused():
 
 def test_one_example_of_many_draws_has_the_density_of_each(fitted, rng):
     """Products of four axes, one of them 1, went beyond their memory in TensorFlow 2.21."""
-    z = (rng.normal(size=(300, 2)) + [3.0, 0.0]).astype("float32")
+    z = rng.normal([3.0, 0.0], size=(300, 2)).astype("float32")
     np.testing.assert_allclose(
         array(fitted.log_prob(z[:, None]))[:, 0], array(fitted.log_prob(z)), atol=1e-4
     )

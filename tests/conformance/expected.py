@@ -122,6 +122,8 @@ def requests(vae, held):
     label = conditions.in_turn(vae.covariates, [-1])[0] if vae.covariates else None
     exact = isinstance(vae.prior, StandardNormal)
     seen = label if vae.prior.conditional else None
+    several = exact and MANY[2] * vae.latent_dim <= MANY_VALUES  # what is computed then must fit
+    part = [*draws, MANY] if several else draws
     units = _units(vae, label)
     drawing = [SAMPLER, *({GENERATOR} & set(held))]
     few = [*draws, MANY] if MANY[2] * np.prod(vae.input_shape) <= MANY_VALUES else draws
@@ -132,7 +134,7 @@ def requests(vae, held):
             )
             for d in few
         ),
-        *(draw(PART, *d, seen, exact=exact, z=_z(vae, *d, label)) for d in [*draws, MANY]),
+        *(draw(PART, *d, seen, exact=exact, z=_z(vae, *d, label)) for d in part),
         *(draw(graph, 0, 0, count, label=label) for graph in drawing for count in TIMED),
         *(
             draw(g, *d, label, units, exact, z=_z(vae, *d, label), x=_x(vae, *d, label))
