@@ -51,7 +51,7 @@ DRAWS = (  # seed, first, count, temperature; no samples give empty outputs
     (RANDOM[0], 2**40, 64, 0.5),
 )
 MANY = (7, 0, 100_000, 1.0)
-MANY_VALUES = 2**24  # images of so many values go through the whole of sampler.onnx
+MANY_VALUES = 2**24  # so many numbers of x or z at once; of more OpenVINO draws the last otherwise
 TIMED = (1024, 4)  # the second for a runtime that takes minutes for the first
 SCORED = (  # the examples' indices, num_samples
     (range(16), 100),
@@ -126,7 +126,8 @@ def requests(vae, held):
     part = [*draws, MANY] if several else draws
     units = _units(vae, label)
     drawing = [SAMPLER, *({GENERATOR} & set(held))]
-    few = [*draws, MANY] if MANY[2] * np.prod(vae.input_shape) <= MANY_VALUES else draws
+    values = max(np.prod(vae.input_shape), vae.latent_dim)
+    few = [*draws, MANY] if MANY[2] * values <= MANY_VALUES else draws
     return [
         *(
             draw(
