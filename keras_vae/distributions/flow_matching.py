@@ -177,7 +177,8 @@ class FlowMatchingPrior(Prior):
                 break
 
     def get_build_config(self):
-        return {**super().get_build_config(), "label_width": self.label_width}
+        config = super().get_build_config()  # None before it is built
+        return config and {**config, "label_width": self.label_width}
 
     def build_from_config(self, config):
         self.label_width = config.get("label_width", 0)
