@@ -89,9 +89,7 @@ def _each(parts, function):
     """
     one_level = parts.posterior == parts.encoder
     held = {name: getattr(parts, name) for name in HOLD_LAYERS}
-    known = {
-        weights for part in held if part in NETWORKS for weights in _weights(held[part]).values()
-    }
+    known = {weights for part in NETWORKS for weights in _weights(held[part]).values()}
     made = {}
     for name, model in held.items():
         if model is not None:
@@ -201,14 +199,16 @@ def _excluded(graph, kept):
 
     A layer that was fused with the addition of its bias has a longer name than it had.
     """
-    first, behind, stay = [], set(), tuple(kept)
+    first, behind = [], set()
+    longer = tuple(f"{name}/" for name in kept)
+    stay = {n.name for n in graph.node if n.name in kept or n.name.startswith(longer)}
     for node in graph.node:
         if not behind.isdisjoint(node.input):
             behind.update(node.output)
-        elif node.op_type in LAYERS and not node.name.startswith(stay):
+        elif node.op_type in LAYERS and node.name not in stay:
             first.append(node.name)
             behind.update(node.output)
-    return [*first, *(node.name for node in graph.node if node.name.startswith(stay))]
+    return [*first, *stay]
 
 
 class _Reader(quantization.CalibrationDataReader):

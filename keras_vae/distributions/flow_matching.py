@@ -137,15 +137,16 @@ class FlowMatchingPrior(Prior):
         t = (np.arange(self.steps, dtype="float32") + 0.5) / self.steps  # the middle of each step
         kernels, offsets = self.field.network(time_features(ops.convert_to_tensor(t)))
         steps = [[offset[k] for offset in offsets] for k in range(self.steps)]
-        return kernels, [self._with(label, offsets) for offsets in steps]
+        return kernels, self._with(label, steps)
 
-    def _with(self, label, offsets):
-        """The offsets, with those of a label where the prior is conditional."""
+    def _with(self, label, steps):
+        """The offsets of each step, with those of a label where the prior is conditional."""
         if not self.conditional:
-            return offsets
+            return steps
         if label is None:
             raise ValueError("this prior is conditional: ask prior.given(label)")
-        return [one + its for one, its in zip(offsets, self.field.offsets_of(label), strict=True)]
+        more = self.field.offsets_of(label)
+        return [[one + its for one, its in zip(step, more, strict=True)] for step in steps]
 
     def log_prob(self, z, label=None):
         epsilon, change = self.inverse(z, label)
@@ -157,7 +158,7 @@ class FlowMatchingPrior(Prior):
         epsilon = keras.random.normal(ops.shape(y), seed=seed)
         t = keras.random.uniform(ops.shape(y)[:1], seed=seed)
         kernels, offsets = self.field.network(time_features(t))
-        offsets = self._with(label, offsets)
+        (offsets,) = self._with(label, [offsets])
         found = velocity(kernels, offsets, epsilon + t[:, None] * (y - epsilon))
         return ops.sum(ops.square(found - (y - epsilon)), axis=-1)
 
