@@ -1,5 +1,6 @@
 """The gate sees damage wherever it is: in any output of any graph, at any single place of z."""
 
+import keras
 import numpy as np
 import onnx
 import onnxruntime
@@ -7,6 +8,7 @@ import pytest
 from onnx import helper
 
 from export import bundle, validate
+from keras_vae import distributions
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +97,27 @@ def test_a_decoder_wrong_where_one_entry_of_z_is_extreme_is_refused(mlp, folder,
     np.testing.assert_array_equal(decode(), before)
     with pytest.raises(validate.ValidationError, match="extreme latents: x_hat differs"):
         validate.check(mlp, folder)
+
+
+@pytest.mark.parametrize(
+    ("scale", "damage", "refused"), [(0.5, 0.02, True), (0.01, 0.02, False), (0.01, 0.2, True)]
+)
+def test_scores_may_be_off_by_what_rounding_in_x_hat_makes_of_them(
+    make_vae, save_graphs, tmp_path, scale, damage, refused
+):
+    """Which is 1 / σ times as much, so that a narrow normal is not refused for rounding."""
+    vae = make_vae("mlp", likelihood=distributions.Normal(scale=scale), hidden=(16,))
+    save_graphs(vae, tmp_path)
+    spoil(
+        tmp_path / "scorer.onnx",
+        "log_likelihood",
+        f"spoilt () => (float damage) <float damage = {{{damage}}}> {{}}",
+    )
+    before = [keras.ops.convert_to_numpy(weight) for weight in vae.weights]
+    if refused:
+        with pytest.raises(validate.ValidationError, match=r"^scorer.onnx, .*: log_likelihood"):
+            validate.check(vae, tmp_path)
+    else:
+        assert validate.check(vae, tmp_path)["log_likelihood"] > validate.TOLERANCE
+    for weight, value in zip(vae.weights, before, strict=True):  # the model is as it was
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), value)
