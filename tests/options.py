@@ -8,6 +8,7 @@ import argparse
 import export.cli
 import export.explore.cli
 import export.runtime.cli
+import export.triton
 import keras_vae.cli
 from tests.pages import ROOT
 
@@ -21,6 +22,7 @@ OTHERS = {
     "python -m export": export.cli,
     "python -m export.runtime": export.runtime.cli,
     "python -m export.explore": export.explore.cli,
+    "python -m export.triton": export.triton,
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 import export.cli
 import export.explore.cli
 import export.runtime.cli
+import export.triton
 import keras_vae.cli
 from benchmarks.ladder import __main__ as ladder
 from keras_vae import VAE
@@ -23,6 +24,7 @@ EXPORTS = {
     "export": export.cli,
     "export.runtime": export.runtime.cli,
     "export.explore": export.explore.cli,
+    "export.triton": export.triton,
 }
 
 

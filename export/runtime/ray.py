@@ -9,6 +9,7 @@ Neither needs Ray itself, so what they do can be tried on a dictionary of arrays
         Sampler,
         fn_constructor_args=["bundle"],
         compute=ray.data.ActorPoolStrategy(size=4),
+        num_cpus=0.5,  # of each of the four; reading and writing need one more
         batch_size=1024,
     ).write_parquet("samples")
 

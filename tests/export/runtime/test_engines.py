@@ -1,6 +1,7 @@
-"""Ray and Beam deal the rows out as they like, and make the same bytes of them.
+"""Ray, Beam and Spark deal the rows out as they like, and make the same bytes of them.
 
 They run in an environment of their own, `make build/engines/.locked`; `make test-all` makes it.
+Spark is not in it, for its size and its need of Java: `pip install pyspark` there adds it.
 """
 
 import os
@@ -24,9 +25,18 @@ def bundle(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("engine", ["ray", "beam"])
-@pytest.mark.skipif(not PYTHON.exists(), reason="needs make build/engines/.locked")
-def test_the_bytes_are_those_of_one_worker(engine, bundle, tmp_path):
+def has(package):
+    """Whether the environment of the engines holds a package."""
+    command = f"import importlib.util; exit(importlib.util.find_spec({package!r}) is None)"
+    return PYTHON.exists() and subprocess.run([PYTHON, "-c", command]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "package"), [("ray", "ray"), ("beam", "apache_beam"), ("spark", "pyspark")]
+)
+def test_the_bytes_are_those_of_one_worker(engine, package, bundle, tmp_path):
+    if not has(package):
+        pytest.skip(f"needs make build/engines/.locked, and {package} in it")
     out = tmp_path / "results.npz"
     script = ROOT / "tests" / "engines" / f"with_{engine}.py"
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
