@@ -5,7 +5,8 @@
 Runs and bundles of any data; those of the same data share the features, the floor and the seeds,
 and the first of them is what the others are compared with. Means of p(x|z) are compared with grey
 images. What the decoder of the first makes of z from q(z|x), x of the training data, says what a
-perfect prior would get. Writes the tables into the page, between its marks, and prints them.
+perfect prior would get. Writes the table of each data set into the page, between its marks, and
+prints it.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from keras_vae.evaluation import SampleReference
 from keras_vae.evaluation.quality import NAMES, shown
 from keras_vae.files import atomic_write
 
-BEGIN, END = "<!-- the tables of benchmarks/samples.py begin -->", "<!-- and end -->"
+BEGIN, END = "<!-- {}, by benchmarks/samples.py -->", "<!-- and no more of {} -->"
+"""The marks in the page around what is said of a data set."""
 
 
 class Posterior:
@@ -103,13 +105,13 @@ def table(results):
 
 
 def markdown(results):
-    """A table for each data set, under what was compared."""
-    parts = []
+    """`{data: its table, under what was compared}`."""
+    parts = {}
     for data, found in results.items():
         told = next(iter(found.values())).protocol
         named = ", ".join(f"{name} {value}" for name, value in told.items() if name != "data")
-        parts.append(f"{data}: {named}.\n\n{table(found)}")
-    return "\n\n".join(parts)
+        parts[data] = f"{data}: {named}.\n\n{table(found)}"
+    return parts
 
 
 def main(arguments=None):
@@ -126,17 +128,18 @@ def main(arguments=None):
     given = sys.argv[1:] if arguments is None else arguments
     options, started = parser.parse_args(given), time.process_time()
     try:
-        with_tables(options.out, "")  # before the work
-        text = markdown(measured(options))
+        with_tables(options.out, dict.fromkeys(by_data(options.run), ""))  # before the work
+        tables = markdown(measured(options))
         minutes = (time.process_time() - started) / 60
-        text += f"\n\n`{command(given)}` took {minutes:.0f} minutes of a CPU."
+        took = f"`{command(given)}` took {minutes:.0f} minutes of a CPU."
+        tables = {data: f"{text}\n\n{took}" for data, text in tables.items()}
         if options.out:
-            page = with_tables(options.out, text)
+            page = with_tables(options.out, tables)
             with atomic_write(options.out) as path:
                 path.write_text(page, encoding="utf-8")
     except (ValueError, OSError) as error:
         return fail(error, BAD_INPUT)
-    print(text)
+    print(*tables.values(), sep="\n\n")
     return 0
 
 
@@ -145,9 +148,17 @@ def command(given):
     return shlex.join(["python", "-m", "benchmarks.samples", *map(str, given)])
 
 
-def with_tables(path, text):
-    """What stands at `path`, with `text` between the marks; nothing where there is no path."""
-    return path and between(path.read_text(encoding="utf-8"), BEGIN, END, text)
+def with_tables(path, tables):
+    """What stands at `path`, with each text between its marks; nothing where there is no path.
+
+    Args:
+        path: a `pathlib.Path`, or None.
+        tables: `{data: text}`.
+    """
+    page = path and path.read_text(encoding="utf-8")
+    for data, text in tables.items() if path else ():
+        page = between(page, BEGIN.format(data), END.format(data), text)
+    return page
 
 
 if __name__ == "__main__":
