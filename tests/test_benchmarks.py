@@ -137,11 +137,13 @@ def test_the_page_of_samples_has_the_tables_between_its_marks(tmp_path, monkeypa
     assert cli.main(given) == 0
     monkeypatch.setattr(reference, "told_apart", lambda *sets: 0.5)  # no network
     assert samples.main([str(run), "--out", str(page)]) == 2
-    page.write_text(f"A\n{samples.BEGIN}\nstale\n{samples.END}\nZ\n")
+    begin, end = (mark.format(f"{tmp_path}/x.npy") for mark in (samples.BEGIN, samples.END))
+    page.write_text(f"A\n{begin}\nstale\n{end}\nanother table\n")
     assert samples.main([str(tmp_path), "--out", str(page)]) == 2
     assert samples.main([str(run), "--out", str(page), "--seeds", "2"]) == 0
     text = page.read_text()
-    assert text.startswith(f"A\n{samples.BEGIN}\n{tmp_path}/x.npy: samples means of p(x|z)")
+    assert text.startswith(f"A\n{begin}\n{tmp_path}/x.npy: samples means of p(x|z)")
+    assert text.endswith(f"{end}\nanother table\n")
     assert "stale" not in text
     assert "`python -m benchmarks.samples " in text
     table = text.split("\n\n")[1].replace("\\|", "/")
