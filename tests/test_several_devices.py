@@ -96,6 +96,47 @@ def test_two_devices_of_one_process_come_to_the_losses_of_one(losses_of_one):
     np.testing.assert_allclose(losses, losses_of_one, rtol=1e-5)
 
 
+UNEVEN = """
+import json
+
+keras.utils.set_random_seed(0)
+x = keras_vae.datasets.load("digits").x_train[:101]  # in batches of 10, the last of 1
+vae = keras_vae.VAE.from_architecture("mlp", (8, 8, 1), 4, "normal", seed=0)
+vae.compile(optimizer="adam")
+print(json.dumps({
+    "evaluate": vae.evaluate(x, batch_size=10, verbose=0),
+    "predict": float(vae.predict(x, batch_size=10, verbose=0).sum()),
+    "validation": vae.fit(
+        x[:40], batch_size=20, validation_data=(x[:55],), validation_batch_size=9, verbose=0
+    ).history["val_loss"],
+    "distributed": keras.distribution.distribution() is not None,
+}))
+try:
+    vae.fit((batch for batch in [(x[:10],), (x[:5],)]), verbose=0)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.only_on("jax")
+def test_what_two_devices_cannot_share_is_computed_by_each(tmp_path):
+    """Evaluation, prediction and validation, with the numbers of one device."""
+    results = []
+    for count in (1, 2):
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+        begin = "import keras, keras_vae\n"
+        begin += "keras.distribution.set_distribution(keras.distribution.DataParallel())\n"
+        command = [sys.executable, "-c", begin + UNEVEN]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags}
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+        result, *refused = done.stdout.splitlines()
+        results.append(json.loads(result))
+        assert results[-1].pop("distributed")
+    assert "a multiple of 2 examples, for 2 devices to share it" in refused[0]
+    for name, values in results[0].items():
+        np.testing.assert_allclose(results[1][name], values, rtol=1e-5)
+
+
 @pytest.mark.only_on("tensorflow", "torch")
 def test_keras_distribution_is_refused_where_it_distributes_nothing(make_vae, digits):
     mesh = keras.distribution.DeviceMesh((1,), ["batch"], ["cpu:0"])

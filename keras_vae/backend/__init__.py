@@ -11,6 +11,7 @@ Each of the three modules has the same names:
 - `normal(shape, seed_generator, dtype)`, `uniform(...)`: standard normal, and uniform, noise.
 - `compiled(function, model)`, `fused(function)`: functions made fast.
 - `sized(x, shape)`, `size_errors(shape)`: sizes that are known only at run time, checked then.
+- `shared(x, batch_size)`: a context in which several devices evaluate.
 - `build_optimizer(model)`, `synced(model)`, `memory_errors(advice)`, `check_distribution()`,
   `on_cpu()`.
 - `LIMITS`: the numbers that were measured, a `Limits`.
@@ -42,6 +43,7 @@ memory_errors = chosen.memory_errors
 normal = chosen.normal
 on_cpu = chosen.on_cpu
 placed = chosen.placed
+shared = chosen.shared
 size_errors = chosen.size_errors
 sized = chosen.sized
 synced = chosen.synced

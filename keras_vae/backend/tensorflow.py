@@ -9,9 +9,9 @@ from keras import ops
 
 from keras_vae.backend.batches import Checked, next_batches
 from keras_vae.backend.limits import Limits
-from keras_vae.backend.stateful import Stateful, check_distribution, placed, synced
+from keras_vae.backend.stateful import Stateful, check_distribution, placed, shared, synced
 
-__all__ = ["check_distribution", "placed", "synced"]
+__all__ = ["check_distribution", "placed", "shared", "synced"]
 
 LIMITS = Limits(
     steps=32,

@@ -10,10 +10,10 @@ from keras.src.backend.torch.random import torch_seed_generator
 
 from keras_vae.backend.batches import Checked
 from keras_vae.backend.limits import Limits
-from keras_vae.backend.stateful import Stateful, check_distribution, placed, synced
+from keras_vae.backend.stateful import Stateful, check_distribution, placed, shared, synced
 from keras_vae.backend.torch_graph import FusedAdam, Graphs
 
-__all__ = ["check_distribution", "placed", "synced"]
+__all__ = ["check_distribution", "placed", "shared", "synced"]
 
 LIMITS = Limits(
     steps=32,

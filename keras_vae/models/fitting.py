@@ -106,14 +106,18 @@ class Fitting(backend.Step):
         bound = EVALUATE.bind(self, *args, **kwargs)
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has seen to it
             self._prepare(bound.arguments)
-        with self.costs.measuring(), self._errors(), backend.synced(self):
+        devices = backend.shared(bound.arguments["x"], bound.arguments.get("batch_size"))
+        with self.costs.measuring(), self._errors(), devices, backend.synced(self):
             return super().evaluate(*bound.args[1:], **bound.kwargs)
 
     def predict(self, *args, **kwargs):
         """As `keras.Model.predict`: `reconstruct` of any form of data, `[x, label]` if need be."""
         bound = PREDICT.bind(self, *args, **kwargs)
         inputs.prepare_predict(self, bound.arguments)
-        with self._errors(), backend.synced(self):
+        x = bound.arguments["x"]
+        x = x[0] if isinstance(x, list) else x  # beside the label
+        devices = backend.shared(x, bound.arguments.get("batch_size"))
+        with self._errors(), devices, backend.synced(self):
             return super().predict(*bound.args[1:], **bound.kwargs)
 
     def make_train_function(self, force=False):
