@@ -10,6 +10,10 @@ GREY, COLOUR = 2_500_000, 350_000
 """Pixels that two shared cores train on in a second, on TensorFlow: `conv` on pictures in one
 channel (64 of 28×28 in 21 ms), `resnet` on colour with the mixture (32 of 32×32 in 86 ms)."""
 
+PIXELS = {"resnet": COLOUR, "topdown": 450_000}
+"""The same of architectures that take longer than what the data would get: `topdown` on pictures in
+one channel (50 of 28×28 in 83 ms)."""
+
 OF_ANY_NUMBERS = ("normal", "heteroscedastic_normal")
 """The likelihoods of data that may be standardized."""
 
@@ -68,7 +72,7 @@ def in_levels(x):
     return bool((abs(level - level.round()) < 1e-3).all() and x.min() >= 0 and x.max() <= 1)
 
 
-def settings_for(shape, count, kind, likelihood=None, epochs=None):
+def settings_for(shape, count, kind, likelihood=None, epochs=None, architecture=None):
     """The settings of `train` that depend on the data, such that it is done in ten minutes.
 
     Vectors, small pictures in one channel, and what is neither, such as voxels, get an `mlp`.
@@ -82,7 +86,7 @@ def settings_for(shape, count, kind, likelihood=None, epochs=None):
         shape: of one example: `(D,)`, `(H, W, C)`, or of another number of axes.
         count: how many there are to train on.
         kind: as `kind_of` says; `"binary"` also for what is drawn binary in training; `"table"`.
-        likelihood, epochs: the name and the number, where they were said.
+        likelihood, epochs, architecture: the names and the number, where they were said.
 
     Returns:
         A dict with the names of the settings.
@@ -94,6 +98,16 @@ def settings_for(shape, count, kind, likelihood=None, epochs=None):
     >>> settings_for((32, 32, 3), 6000, "levels")["likelihood"]
     'mixture_of_discretized_logistics'
     """
+    said = of_kind(shape, count, kind, likelihood, epochs) | OF_ARCHITECTURES.get(architecture, {})
+    if architecture in PIXELS and len(shape) == 3:
+        said["epochs"] = min(
+            said["epochs"], in_time(PIXELS[architecture], math.prod(shape[:-1]) * count)
+        )
+    return said
+
+
+def of_kind(shape, count, kind, likelihood, epochs):
+    """The settings for the kind of the data, with the architecture that it gets."""
     usual = {
         "likelihood": "bernoulli" if kind == "binary" else "normal",
         "prior": "standard_normal",
@@ -112,16 +126,17 @@ def settings_for(shape, count, kind, likelihood=None, epochs=None):
     if not picture or (channels == 1 and pixels <= SMALL):
         return {**usual, "architecture": "mlp", "latent_dim": 8, "epochs": 100, "batch_size": 64}
     if channels == 1:
-        return {**usual, **of_pictures("conv", 16, pixels, 64, GREY / count)}
+        return {**usual, **of_pictures("conv", 16, pixels, 64, in_time(GREY, pixels * count))}
     usual["prior"] = "flow"
     latent_dim = 64 if pixels <= SMALL else 128
     if kind == "levels":
         usual["likelihood"] = "mixture_of_discretized_logistics"
-    return {**usual, **of_pictures("resnet", latent_dim, pixels, 32, COLOUR / count)}
+    epochs = in_time(COLOUR, pixels * count)
+    return {**usual, **of_pictures("resnet", latent_dim, pixels, 32, epochs)}
 
 
 OF_ARCHITECTURES = {
-    "topdown": {"latent_dim": 4, "prior": "standard_normal"},
+    "topdown": {"latent_dim": 4, "width": 16, "prior": "standard_normal"},
     "topdown_mlp": {"latent_dim": 20, "prior": "standard_normal"},
 }
 """What an architecture wants whatever the data: a hierarchy has several groups of latents, and is a
@@ -159,23 +174,27 @@ def of_counts(count, width, likelihood):
         "architecture": "mlp",
         "latent_dim": 10,
         "batch_size": 128,
-        "epochs": max(1, min(MOST_EPOCHS, int(SECONDS * COUNTS / (count * width)))),
+        "epochs": in_time(COUNTS, count * width),
     }
 
 
-def of_pictures(architecture, latent_dim, pixels, batch_size, passes):
+def in_time(rate, pixels):
+    """How many epochs there is time for, of so many pixels, at a rate in pixels a second."""
+    return max(1, min(MOST_EPOCHS, int(SECONDS * rate / pixels)))
+
+
+def of_pictures(architecture, latent_dim, pixels, batch_size, epochs):
     """The settings of an architecture for pictures.
 
     Args:
         pixels: of a picture.
         batch_size: up to 32×32 of them; larger pictures get smaller batches, in proportion to
             their side, since a step costs more and needs more memory.
-        passes: through all pictures in a second, were each one pixel.
     """
     return {
         "architecture": architecture,
         "latent_dim": latent_dim,
         "batch_size": max(1, min(batch_size, int(batch_size * 32 / math.sqrt(pixels)))),
-        "epochs": max(1, min(MOST_EPOCHS, int(SECONDS * passes / pixels))),
+        "epochs": epochs,
         "schedule": "cosine",
     }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import anomaly, harness, samples, synthesis, tables
+from benchmarks import anomaly, engines, harness, samples, synthesis, tables
 from benchmarks.harness import Contender, run, run_once, table
 from benchmarks.ladder import __main__ as ladder
 from benchmarks.speed import exporting, growth, sampling
@@ -36,7 +36,7 @@ def rows(text):
 
 
 PARTS = [exporting, growth, sampling]
-MODULES = [anomaly, command, harness, ladder, samples, synthesis, tables, *PARTS]
+MODULES = [anomaly, command, engines, harness, ladder, samples, synthesis, tables, *PARTS]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -89,6 +89,18 @@ def test_pictures_are_seen_as_often_as_there_is_time_for(shape, count):
     assert epochs == defaults.MOST_EPOCHS or (epochs + 1) * pixels > budget
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (64, 64, 3)])
+@pytest.mark.parametrize("architecture", defaults.PIXELS)
+def test_an_architecture_that_takes_longer_sees_them_less_often(shape, architecture):
+    pixels, usual = 10**5 * shape[0] * shape[1], defaults.settings_for(shape, 10**5, "levels")
+    said = defaults.settings_for(shape, 10**5, "levels", architecture=architecture)
+    assert said["epochs"] <= usual["epochs"]
+    assert said["epochs"] in (1, usual["epochs"]) or (
+        said["epochs"] * pixels <= defaults.SECONDS * defaults.PIXELS[architecture]
+    )
+    assert defaults.settings_for((64,), 10**5, "real", architecture="topdown")["epochs"] == 100
+
+
 @pytest.mark.parametrize("shape", [(5,), (16, 3), (32, 32, 32, 1), (8, 16, 16, 3)])
 def test_what_is_no_picture_is_learned_by_dense_layers(shape):
     assert defaults.settings_for(shape, 5000, "levels")["architecture"] == "mlp"

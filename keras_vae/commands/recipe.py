@@ -12,7 +12,7 @@ import numpy as np
 from keras_vae import datasets, tables
 from keras_vae.architectures import ARCHITECTURES
 from keras_vae.commands import testing
-from keras_vae.defaults import OF_ARCHITECTURES, kind_of, settings_for, whole
+from keras_vae.defaults import kind_of, settings_for, whole
 from keras_vae.distributions import SizedCounts
 from keras_vae.distributions.likelihoods import LIKELIHOODS
 from keras_vae.distributions.priors import PRIORS
@@ -58,8 +58,8 @@ def resolved(settings, dataset):
     kind = kind if dataset.columns is None else "table"
     count = dataset.x_train.shape[0]
     count -= held_out(settings, count)
-    chosen = settings_for(dataset.input_shape, count, kind, settings.likelihood, settings.epochs)
-    chosen |= OF_ARCHITECTURES.get(settings.architecture, {})
+    said = settings.likelihood, settings.epochs, settings.architecture
+    chosen = settings_for(dataset.input_shape, count, kind, *said)
     chosen |= {
         "data": data if data in datasets.NAMES else absolute(data),
         "data_dir": data_dir and absolute(data_dir),
