@@ -10,9 +10,9 @@ GREY, COLOUR = 2_500_000, 350_000
 """Pixels that two shared cores train on in a second, on TensorFlow: `conv` on pictures in one
 channel (64 of 28×28 in 21 ms), `resnet` on colour with the mixture (32 of 32×32 in 86 ms)."""
 
-PIXELS = {"resnet": COLOUR, "topdown": 450_000}
+PIXELS = {"resnet": COLOUR, "topdown": 400_000}
 """The same of architectures that take longer than what the data would get: `topdown` on pictures in
-one channel (50 of 28×28 in 83 ms)."""
+one channel (64 of 28×28 in 125 ms)."""
 
 OF_ANY_NUMBERS = ("normal", "heteroscedastic_normal")
 """The likelihoods of data that may be standardized."""
