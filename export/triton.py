@@ -10,7 +10,7 @@ import onnx
 
 from export.runtime import manifest, sessions
 from keras_vae.cli import Parser, status_of
-from keras_vae.folders import atomic_folder, output_folder
+from keras_vae.folders import new_folder
 from keras_vae.output import patiently
 
 TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.INT64: "TYPE_INT64"}
@@ -32,10 +32,8 @@ def write(bundle, out):
             written.
         OSError: the disk is full.
     """
-    entries, out = manifest.read(bundle)["files"], out.resolve()
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ValueError(f"cannot write {out}: it is there already; choose another folder")
-    with output_folder(out.parent), atomic_folder(out) as folder:
+    entries = manifest.read(bundle)["files"]
+    with new_folder(out) as folder:
         for name, entry in entries.items():
             data = sessions.read(bundle / name, entry)
             model = folder / Path(name).stem

@@ -156,3 +156,28 @@ def output_folder(path):
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
+
+
+@contextmanager
+def new_folder(path):
+    """Yields a folder that becomes `path`, written whole or not at all.
+
+    Args:
+        path: a `pathlib.Path`, which is missing or an empty folder.
+
+    Raises:
+        ValueError: something stands there already, or it cannot be written.
+
+    Example:
+
+    >>> target = Path(tempfile.mkdtemp()) / "page"
+    >>> with new_folder(target) as folder:
+    ...     _ = (folder / "index.html").write_text("")
+    >>> os.listdir(target)
+    ['index.html']
+    """
+    path = path.resolve()
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise ValueError(f"cannot write {path}: it is there already; choose another folder")
+    with output_folder(path.parent), atomic_folder(path) as folder:
+        yield folder

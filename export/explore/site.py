@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from export.runtime import manifest, sessions
-from keras_vae.folders import atomic_folder, output_folder
+from keras_vae.folders import new_folder
 
 PAGE = Path(__file__).with_name("page")
 STEMS = ("encoder", "decoder", "sampler", "generator", "scorer")
@@ -80,10 +80,7 @@ def write(found, out):
         ValueError: the folder holds something, or cannot be written.
         OSError: the disk is full.
     """
-    out = out.resolve()
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ValueError(f"cannot write {out}: it is there already; choose another folder")
-    with output_folder(out.parent), atomic_folder(out) as folder:
+    with new_folder(out) as folder:
         for place, file in found.items():
             (folder / place).parent.mkdir(exist_ok=True)
             shutil.copyfile(file, folder / place)
