@@ -26,7 +26,7 @@ TIMEOUT = 1800  # seconds
 
 def contenders(what, options):
     """Each way of making one thing."""
-    sizes = ("--count", count_of(what, options), "--draws", options.draws)
+    sizes = ("--count", options.count, "--draws", options.draws)
     module = "benchmarks.contenders.engine"
     return [
         Contender(
@@ -34,11 +34,6 @@ def contenders(what, options):
         )
         for name, n in WORKERS.items()
     ]
-
-
-def count_of(what, options):
-    """How many rows are made."""
-    return {"samples": options.count, "scores": options.scored}[what]
 
 
 def measured(options):
@@ -54,7 +49,7 @@ def table(results, options):
 
     >>> way = {"work_seconds": 2.0, "rows_per_second": 50.0, "sha256": "abcdef0123"}
     >>> from types import SimpleNamespace
-    >>> ours = SimpleNamespace(count=100, scored=100, draws=10)
+    >>> ours = SimpleNamespace(count=100, draws=10)
     >>> print(table({"scores": {"one process, no engine": [way], "Ray": [way]}}, ours))
     100 scores, each of 10 draws of z:
     <BLANKLINE>
@@ -65,7 +60,7 @@ def table(results, options):
     """
     texts = []
     for what, ways in results.items():
-        lines = [f"{count_of(what, options):,} {ROWS[what].format(draws=options.draws)}:", ""]
+        lines = [f"{options.count:,} {ROWS[what].format(draws=options.draws)}:", ""]
         lines += [
             "| | seconds | rows a second | ÷ one process | SHA-256 |",
             "|---|---:|---:|---:|---|",
@@ -84,8 +79,9 @@ def main(arguments=None):
     """Measures, prints and writes the table; returns the exit status."""
     parser = Parser(prog="python -m benchmarks.engines", description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--count", type=int, default=1_000_000, help="rows that are drawn")
-    parser.add_argument("--scored", type=int, default=1_000_000, help="rows that are scored")
+    parser.add_argument(
+        "--count", type=int, default=1_000_000, help="rows that are drawn, and scored"
+    )
     parser.add_argument("--draws", type=int, default=10, help="of z for a score")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--python", default="build/engines/bin/python", help="the one that has Ray")
