@@ -4,44 +4,13 @@ import contextlib
 
 import keras
 import numpy as np
-import onnx
-import onnxruntime
-from onnx import checker
 
+from export import questions
 from export.convert import ENCODED, posterior_names
-from export.grouping import graphs
-from keras_vae import conditions, noise
+from export.loading import ValidationError, load, session
+from keras_vae import noise
 
-DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
-RANDOM = {
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-}
-BATCHES = (1, 2, 7, 64, 257)
-EXTREME = 6.0
-DRAWS = [
-    (0, 0, 257, 1.0),
-    (1, 7, 64, 0.5),
-    (-1, 2**31 - 2, 5, 1.0),
-    (2**31, 2**32 - 2, 5, 2.0),
-    (2**63 - 1, 2**40, 3, 1.0),
-    (-(2**63), 0, 1, 0.0),
-    (5, 0, 0, 1.0),
-]
-"""seed, first, count, temperature"""
-SCORES = [(-1, 2**40, 300, 1), (2**63 - 1, 2**32 - 3, 5, 7), (0, 0, 1, 257)]
-"""seed, least index, num_samples, batch"""
 TOLERANCE = 1e-5
-GAPS = 0.2
-"""The share of the entries that are missing in examples, where some may be."""
-
-
-class ValidationError(ValueError):
-    """An exported file is not the model that it was made from."""
 
 
 def check(vae, folder, tolerance=TOLERANCE):
@@ -103,8 +72,8 @@ def check(vae, folder, tolerance=TOLERANCE):
         return {"x_params": x_params, "x_hat": vae.likelihood.mean(x_params)}
 
     return {
-        **_compare("encoder.onnx", encoder, posterior, _examples(vae), tolerance),
-        **_compare("decoder.onnx", decoder, likelihood, _latents(vae), tolerance),
+        **_compare("encoder.onnx", encoder, posterior, questions.examples(vae), tolerance),
+        **_compare("decoder.onnx", decoder, likelihood, questions.latents(vae), tolerance),
         "z": _check_sampler(vae, folder, tolerance),
         **_check_generator(vae, folder, tolerance),
         **_check_scores(vae, folder, tolerance, "scorer.onnx", vae.score),
@@ -135,15 +104,14 @@ def check_variant(vae, folder, precision, tolerance=TOLERANCE):
 
 def _check_sampler(vae, folder, tolerance, ending=".onnx"):
     """The largest difference of z from `keras_vae.noise` and the prior."""
-    sampler = _session(load(folder / f"sampler{ending}"))
-    decoder = _session(load(folder / f"decoder{ending}"))
+    sampler = session(load(folder / f"sampler{ending}"))
+    decoder = session(load(folder / f"decoder{ending}"))
     largest = 0.0
-    for seed, first, count, temperature in DRAWS:
-        request = {"seed": seed, "first": first, "count": count}
-        labels = _labels(vae, count, one=True)
-        z, x_hat = sampler.run(["z", "x_hat"], _draw_feeds(vae, request, temperature))
-        epsilon = np.float32(temperature) * noise.latent(seed, first, count, vae.latent_dim)
-        u = noise.component(seed, first, count)
+    for request, feeds in questions.draws(vae):
+        labels = questions.labels(vae, request["count"], one=True)
+        z, x_hat = sampler.run(["z", "x_hat"], feeds)
+        epsilon = feeds["temperature"] * noise.latent(**request, latent_dim=vae.latent_dim)
+        u = noise.component(**request)
         label = vae.labels.encoded(labels.get("label"))
         expected = keras.ops.convert_to_numpy(vae.prior.given(label).transform(epsilon, u))
         gap = difference(z, expected)
@@ -159,12 +127,6 @@ def _check_sampler(vae, folder, tolerance, ending=".onnx"):
     return largest
 
 
-def _draw_feeds(vae, request, temperature):
-    feeds = {name: np.array(value, np.int64) for name, value in request.items()}
-    labels = {name: np.asarray(label[0]) for name, label in _labels(vae, 1).items()}
-    return {**feeds, "temperature": np.array(temperature, np.float32), **labels}
-
-
 def _check_generator(vae, folder, tolerance, ending=".onnx"):
     """The largest difference of x from Keras' draws, away from boundaries, if x can be drawn.
 
@@ -173,18 +135,17 @@ def _check_generator(vae, folder, tolerance, ending=".onnx"):
     name = f"generator{ending}"
     if not (folder / name).exists():
         return {}
-    generator = _session(load(folder / name))
-    sampler = _session(load(folder / f"sampler{ending}"))
+    generator = session(load(folder / name))
+    sampler = session(load(folder / f"sampler{ending}"))
     drawn, expected = [], []
-    for seed, first, count, temperature in DRAWS:
-        request = {"seed": seed, "first": first, "count": count}
-        feeds = _draw_feeds(vae, request, temperature)
+    shape = vae.likelihood.noise_shape(vae.input_shape)
+    for request, feeds in questions.draws(vae):
         z, x = generator.run(["z", "x"], feeds)
         if not np.array_equal(z, sampler.run(["z"], feeds)[0]):
             raise ValidationError(f"{name}, {request}: z is not that of sampler{ending}")
         drawn.append(x)
-        u = noise.event(seed, first, count, vae.likelihood.noise_shape(vae.input_shape))
-        expected.append(_draw(vae, z, u, _labels(vae, count, one=True)))
+        u, labels = noise.event(**request, shape=shape), questions.labels(vae, len(z), one=True)
+        expected.append(questions.drawn(vae, z, u, labels))
     drawn, expected = np.concatenate(drawn), np.concatenate(expected)
     what = f"{name}, {len(drawn)} samples"
     _check_support(vae, drawn, what)
@@ -224,38 +185,27 @@ def elsewhere(drawn, expected, tolerance):
     return ~(np.abs(drawn - expected) <= tolerance * largest)
 
 
-def _draw(vae, z, u, labels):
-    """x as Keras draws it of each z, by the uniform numbers u."""
-    if not len(z):  # TensorFlow gives the convolution of an empty batch a wrong shape
-        return np.zeros((0, *vae.input_shape), np.float32)
-    x_params = vae.x_params(z, label=vae.labels.encoded(labels.get("label")))
-    return keras.ops.convert_to_numpy(vae.likelihood.draw(x_params, u))
-
-
 def _check_scores(vae, folder, tolerance, file, function):
     """The largest difference of each score in a file from that of Keras' `function`."""
     if not (folder / file).exists():
         return {}
-    scorer = _session(load(folder / file))
+    scorer = session(load(folder / file))
     names = [output.name for output in scorer.get_outputs()]
     largest = dict.fromkeys(names, 0.0)
-    for seed, first, num_samples, batch in SCORES:
-        request = {"num_samples": num_samples, "seed": seed}
-        feeds = {name: np.array(value, np.int64) for name, value in request.items()}
-        index = first + np.arange(batch)[::-1]  # in no order that the graph could take for granted
-        example = {**_example(vae, batch), **_labels(vae, batch), "index": index}
-        computed = dict(zip(names, scorer.run(names, {**example, **feeds}), strict=True))
-        expected = function(**example, **request)
+    for given, request in questions.scores(vae):
+        feeds = {**given, **questions.integers(request)}
+        computed = dict(zip(names, scorer.run(names, feeds), strict=True))
+        expected = function(**given, **request)
         gaps = {name: difference(computed[name], expected[name]) for name in names}
         allowed = dict.fromkeys(names, tolerance)
         if not all(gap <= tolerance for gap in gaps.values()):
             with weights_off(vae, tolerance):
-                near = function(**example, **request)
+                near = function(**given, **request)
             allowed = {n: max(tolerance, difference(near[n], expected[n])) for n in names}
         for name, gap in gaps.items():
             if not gap <= allowed[name]:
                 raise ValidationError(
-                    f"{file}, batch {batch}, {request}: {name} differs from Keras by "
+                    f"{file}, batch {len(given['x'])}, {request}: {name} differs from Keras by "
                     f"{gap:.2g}, more than the tolerance {allowed[name]:.2g}"
                 )
             largest[name] = max(largest[name], gap)
@@ -285,50 +235,17 @@ def _check_imputer(vae, folder, tolerance):
     """The largest difference of what fills the gaps, away from boundaries, if there may be any."""
     if not (folder / "imputer.onnx").exists():
         return {}
-    imputer, drawn, expected = _session(load(folder / "imputer.onnx")), [], []
-    for seed, first, num_samples, batch in SCORES:
-        request = {"num_samples": num_samples, "seed": seed}
-        feeds = {name: np.array(value, np.int64) for name, value in request.items()}
-        index = first + np.arange(batch)[::-1]
-        example = {**_example(vae, batch), **_labels(vae, batch), "index": index}
-        drawn += imputer.run(["x_filled"], {**example, **feeds})
-        expected.append(vae.impute(**example, **request))
-        there = ~np.isnan(example["x"])
-        if not np.array_equal(drawn[-1][there], example["x"][there]):
+    imputer, drawn, expected = session(load(folder / "imputer.onnx")), [], []
+    for given, request in questions.scores(vae):
+        drawn += imputer.run(["x_filled"], {**given, **questions.integers(request)})
+        expected.append(vae.impute(**given, **request))
+        there = ~np.isnan(given["x"])
+        if not np.array_equal(drawn[-1][there], given["x"][there]):
             raise ValidationError(f"imputer.onnx, {request}: changes what is not missing")
     drawn, expected = np.concatenate(drawn), np.concatenate(expected)
     what = f"imputer.onnx, {len(drawn)} examples"
     _check_support(vae, drawn, what)
     return {"x_filled": _gap_of_draws(drawn, expected, tolerance, what)}
-
-
-def load(path):
-    """Reads an ONNX file, and refuses what no other runtime could load or repeat.
-
-    Raises:
-        ValidationError: the checker complains, or an operator is random or not a standard one.
-    """
-    try:
-        model = onnx.load(path)
-        checker.check_model(model, full_check=True)
-    except (checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ValidationError(f"{path.name}: {' '.join(str(error).split())}") from error
-    for node in operators(model):
-        if node.domain not in DOMAINS:
-            raise ValidationError(f"{path.name}: {node.op_type} is of domain {node.domain!r}")
-        if node.op_type in RANDOM:
-            raise ValidationError(f"{path.name}: {node.op_type} is random; give noise as an input")
-    return model
-
-
-def operators(model):
-    """Yields every node of a model, with those of its functions and inner graphs."""
-    pending = [*model.graph.node, *(node for f in model.functions for node in f.node)]
-    while pending:
-        node = pending.pop()
-        yield node
-        for graph in graphs(node):
-            pending.extend(graph.node)
 
 
 def _intermediate(model, name, path):
@@ -338,50 +255,12 @@ def _intermediate(model, name, path):
     raise ValidationError(f"{path.name}: computes no {name}")
 
 
-def _examples(vae):
-    for batch in BATCHES:
-        yield f"batch {batch}", _example(vae, batch)
-
-
-def _example(vae, batch):
-    """x drawn from the model itself, so that it is in the support of any likelihood."""
-    rng, shape = np.random.default_rng(batch), vae.likelihood.noise_shape(vae.input_shape)
-    z = rng.standard_normal((batch, vae.latent_dim), dtype=np.float32)
-    u = rng.uniform(1e-6, 1 - 1e-6, (batch, *shape)).astype(np.float32)
-    x = _draw(vae, z, u, _labels(vae, batch))
-    if vae.likelihood.missing:
-        x[rng.random(x.shape) < GAPS] = np.nan
-    return {"x": x}
-
-
-def _labels(vae, batch, one=False):
-    """The labels of a conditional model in turn, from the last to the first; or the last alone."""
-    if not vae.covariates:
-        return {}
-    turn = np.zeros(batch, np.int64) if one else np.arange(batch)
-    last = conditions.combinations(vae.covariates) - 1
-    return {"label": conditions.in_turn(vae.covariates, last - turn)}
-
-
-def _latents(vae):
-    rng, size = np.random.default_rng(1), vae.latent_dim
-    for batch in BATCHES:
-        z = rng.standard_normal((batch, size), dtype=np.float32)
-        yield f"batch {batch}", {"z": z, **_labels(vae, batch)}
-    reach = EXTREME * min(1.0, (16 / size) ** 0.5)  # in many dimensions no further than in 16
-    corners = rng.choice([-reach, reach], (64, size))
-    axes = EXTREME * np.concatenate([np.eye(size), -np.eye(size)])
-    extremes = np.concatenate([corners, axes]).astype(np.float32)
-    feeds = {"z": extremes, **_labels(vae, len(extremes))}
-    yield f"batch {len(extremes)} of extreme latents", feeds
-
-
 def _compare(file, model, reference, inputs, tolerance):
-    session, largest = _session(model), {}
-    names = [output.name for output in session.get_outputs()]
+    opened, largest = session(model), {}
+    names = [output.name for output in opened.get_outputs()]
     for label, feeds in inputs:
         expected = reference(**feeds)
-        computed = dict(zip(names, session.run(names, feeds), strict=True))
+        computed = dict(zip(names, opened.run(names, feeds), strict=True))
         for name, tensor in expected.items():
             gap = difference(computed.get(name), keras.ops.convert_to_numpy(tensor))
             if not gap <= tolerance:  # NaN is refused too
@@ -391,13 +270,6 @@ def _compare(file, model, reference, inputs, tolerance):
                 )
             largest[name] = max(largest.get(name, 0.0), gap)
     return largest
-
-
-def _session(model):
-    providers = ["CPUExecutionProvider"]
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers)
 
 
 def difference(computed, expected):

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import onnxruntime
 
+from export.loading import ValidationError
 from export.quantize import PRECISIONS
 from export.runtime.pool import cores, in_order
-from export.validate import ValidationError
 from keras_vae import conditions, evaluation, noise
 from keras_vae.lookup import named
 from keras_vae.models.arrays import checked_array

@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 import keras_vae
 from export import bundle as bundles
-from export import convert, runtime, sampler, validate
+from export import convert, loading, runtime, sampler, validate
 from keras_vae import noise
 from keras_vae.distributions import priors
 from tests.tensors import small_prior
@@ -78,7 +78,7 @@ def test_x_hat_is_that_of_the_decoder_and_of_keras(session, exported, vae):
 
 
 def test_the_graph_is_one_clean_graph(exported, check_constants):
-    model = validate.load(exported / "sampler.onnx")
+    model = loading.load(exported / "sampler.onnx")
     graph = model.graph
     names = [node.name for node in graph.node]
     assert len(set(names)) == len(names)
