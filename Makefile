@@ -68,7 +68,8 @@ help:  ## Show this list
 	@awk '/^## / {print substr($$0, 4)}' $(MAKEFILE_LIST)
 
 ## Variables, as in `make export DATA=mnist`:
-##   DATA=digits        digits, mnist, fashion_mnist, cifar10, or a path to .npz, .npy, a folder
+##   DATA=digits        digits, mnist, fashion_mnist, cifar10, or a path: .npz, .npy, .csv, .tsv,
+##                      .parquet, .h5ad, a folder of images
 ##   DATA_DIR=dir       a folder that holds the downloaded data set
 ##   TRAIN_FLAGS=       what `keras_vae train` gets; remove runs/$DATA to train again
 ##   MODEL=path.keras   export this model and train nothing

@@ -55,6 +55,7 @@ def _run(options):
 
 def _check(options):
     """Refuses, before Keras is loaded, what makes no sense."""
+    options.converter = options.converter or next(filter(find_spec, CONVERTERS), "tf2onnx")
     if not find_spec(options.converter):
         extra = EXTRAS[options.converter]
         raise ValueError(f'{options.converter} is not installed: pip install "keras-vae[{extra}]"')
@@ -133,26 +134,24 @@ def _parser():
     parser.add_argument("model", help="the folder of a run, or a .keras file")
     parser.add_argument("--out", required=True, help="the folder for the bundle")
     parser.add_argument(
-        "--tolerance", type=float, default=1e-5, help="largest difference from Keras (1e-5)"
+        "--tolerance", type=float, default=1e-5, help="largest difference from Keras"
     )
     parser.add_argument(
         "--precision",
         action="append",
         choices=PRECISIONS,
-        default=[],
         help="add files of this precision too; may be given twice",
     )
     parser.add_argument(
         "--budget",
         type=float,
         default=0.1,
-        help="what they may cost, in nats of log-likelihood per held-out example (0.1)",
+        help="what they may cost, in nats of log-likelihood per held-out example",
     )
     parser.add_argument(
         "--converter",
         choices=[*CONVERTERS],
-        default=next((c for c in CONVERTERS if find_spec(c)), "tf2onnx"),
-        help="what writes ONNX: tf2onnx needs TensorFlow, jax2onnx JAX (the first installed)",
+        help="what writes ONNX: tf2onnx needs TensorFlow, jax2onnx JAX (default: the one there is)",
     )
     parser.add_argument("--data", help="the held-out data; by default those of the training")
     parser.add_argument("--data-dir", help=f"the folder of {listed(DATASETS[1:])}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras_vae
 from keras_vae.names import BACKENDS, PRIORS, listed
-from keras_vae.options import add_flags
+from keras_vae.options import Help, add_flags
 from keras_vae.output import patiently
 from keras_vae.quiet import quiet_stderr
 from keras_vae.settings import Settings
@@ -30,7 +30,10 @@ RUN = "what train was given as --out"
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and whose help tells the defaults."""
+
+    def __init__(self, **settings):
+        super().__init__(**{"formatter_class": Help, **settings})
 
     def error(self, message):
         sys.exit(fail(f"{message} (--help lists what there is)", BAD_INPUT))
@@ -41,7 +44,6 @@ def parser():
     top = Parser(prog="python -m keras_vae", description="Variational autoencoders")
     top.add_argument("--version", action="version", version=f"keras-vae {keras_vae.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    help_format = argparse.ArgumentDefaultsHelpFormatter
 
     train = commands.add_parser("train", help="train a model")
     where = train.add_mutually_exclusive_group(required=True)
@@ -67,9 +69,7 @@ def parser():
     train.set_defaults(shown="lines")
     add_flags(train.add_argument_group("settings"), Settings)
 
-    fit_prior = commands.add_parser(
-        "fit-prior", help="fit a prior to a trained model", formatter_class=help_format
-    )
+    fit_prior = commands.add_parser("fit-prior", help="fit a prior to a trained model")
     fit_prior.add_argument("run", type=Path, metavar="DIR", help=RUN)
     fit_prior.add_argument("--prior", default="flow_matching", help=listed(PRIORS))
     fit_prior.add_argument(
@@ -82,9 +82,7 @@ def parser():
     )
     fit_prior.add_argument("--overwrite", action="store_true", help="replace the run in --out")
 
-    evaluate = commands.add_parser(
-        "evaluate", help="test ELBO and log-likelihood", formatter_class=help_format
-    )
+    evaluate = commands.add_parser("evaluate", help="test ELBO and log-likelihood")
     evaluate.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
     evaluate.add_argument("--data", help="other data than the model was trained on")
     evaluate.add_argument("--data-dir", help="as in train")
@@ -101,9 +99,7 @@ def parser():
         "--out", type=Path, help="a .json for the report (default: in DIR, or beside a bundle)"
     )
 
-    sample = commands.add_parser(
-        "sample", help="draw images, or rows of a table", formatter_class=help_format
-    )
+    sample = commands.add_parser("sample", help="draw images, or rows of a table")
     sample.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
     sample.add_argument("--count", type=int, default=64, help="number of samples")
     sample.add_argument("--seed", type=int, default=0, help="which samples")
@@ -118,9 +114,7 @@ def parser():
         "--out", type=Path, required=True, help="a .png, an .npy for arrays, or a .csv for rows"
     )
 
-    impute = commands.add_parser(
-        "impute", help="fill the gaps of a table", formatter_class=help_format
-    )
+    impute = commands.add_parser("impute", help="fill the gaps of a table")
     impute.add_argument("run", type=Path, metavar="DIR", help=f"{RUN}, or a bundle")
     impute.add_argument("--data", type=Path, required=True, help="a .csv with gaps")
     impute.add_argument(
@@ -140,7 +134,6 @@ def parser():
     compare = commands.add_parser(
         "compare",
         help="how much models differ, on the same test examples",
-        formatter_class=help_format,
     )
     compare.add_argument("run", type=Path, nargs="+", metavar="DIR", help=f"{RUN}, or a bundle")
     compare.add_argument("--data", help="other data than the models were trained on")
@@ -155,9 +148,7 @@ def parser():
     add_unseen(compare)
     compare.add_argument("--out", type=Path, help="a .json for the comparison")
 
-    calibrate = commands.add_parser(
-        "calibrate", help="a threshold of anomalies, for export", formatter_class=help_format
-    )
+    calibrate = commands.add_parser("calibrate", help="a threshold of anomalies, for export")
     calibrate.add_argument("run", type=Path, metavar="DIR", help=RUN)
     calibrate.add_argument(
         "--false-alarm-rate",

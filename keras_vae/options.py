@@ -138,10 +138,18 @@ def add_flags(parser, kind):
         parser.add_argument(flag(field.name), **settings)
 
 
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """The help of a command, with the defaults but of what takes no value, or is None."""
+
+    def _get_help_string(self, action):
+        silent = action.nargs == 0 or action.default is None
+        return action.help if silent else super()._get_help_string(action)
+
+
 def helped(field):
     """The help of a field, with its default in words."""
     shown = field.metadata["shown"]
-    if shown is None and field.default not in (None, False):
+    if shown is None and field.default is not None and field.default is not False:
         shown = field.default
     text = field.metadata["text"].replace("%", "%%")
     return text if shown is None else f"{text} (default: {shown})"

@@ -65,13 +65,19 @@ class Settings:
     gated: bool = option(False, "hidden layers of mlp that are multiplied by a gate")
     activation: str | None = option(None, "of the hidden layers", shown="its own")
     width: int | None = option(
-        None, "channels of resnet or topdown at full size", metavar="N", shown="16, of topdown 32"
+        None,
+        "channels of resnet or topdown at full size, units of topdown_mlp",
+        metavar="N",
+        shown="16, of topdown_mlp 200",
     )
     depth: int | None = option(
         None, "blocks of resnet or topdown at each size", metavar="N", shown="1"
     )
     num_groups: tuple[int, ...] | None = option(
-        None, "groups of latents at each size of topdown, coarsest first", metavar="N", shown="2 1"
+        None,
+        "groups of latents at each size of topdown, coarsest first",
+        metavar="N",
+        shown="2 1, of topdown_mlp 2",
     )
     groups: int | None = option(
         None, "of the channels that resnet normalizes together", metavar="N", shown="no such layer"
@@ -107,7 +113,7 @@ class Settings:
         None,
         "epochs until the KL divergence has its weight",
         metavar="EPOCHS",
-        shown="0, of topdown_mlp 4",
+        shown="0, of topdown_mlp 4, of tables a tenth of epochs",
     )
     kl_cycles: int | None = option(
         None, "how often it rises anew, each time over kl_warmup", metavar="N", shown="1"

@@ -51,6 +51,7 @@ def row(parser, action):
     taken = "" if action.nargs == 0 else action.metavar or choices
     name = " ".join(word for word in (*action.option_strings[:1], taken) if word)
     told = " ".join(parser._get_formatter()._expand_help(action).split()) if action.help else ""
+    told += " (required)" if action.required and action.option_strings else ""
     return f"`{name}`", told.replace("|", "\\|")
 
 

@@ -277,6 +277,7 @@ BAD_ARGUMENTS = {
     "many components": (["--prior", "vamp", "--prior-components", str(10**9)], "fit into memory"),
     "posterior": (["--posterior", "full"], "Known: diagonal_normal, full_normal"),
     "one dimension": (["--posterior", "full_normal", "--latent-dim", "1"], "latent_dim >= 2"),
+    "no architecture's depth": (["--architecture", "resnet", "--depth", "0"], "depth must be"),
     "grey for bernoulli": (["--likelihood", "bernoulli"], "--binarize dynamic"),
     "conv on vectors": (["--data", "VECTORS", "--architecture", "conv"], "conv needs images"),
     "binarize unscaled": (["--data", "VECTORS", "--binarize", "static"], "[0, 1]"),
@@ -298,6 +299,51 @@ def refused(arguments, message, capsys):
     assert message in stderr
     assert stderr.startswith("error: ")
     assert stderr.count("\n") == 1
+
+
+def test_a_test_part_that_the_model_could_not_be_measured_on_is_refused_at_once(tmp_path, capsys):
+    data = save_npz(tmp_path / "x.npz", x_train=np.eye(8), x_test=2 * np.eye(8))
+    arguments = ["train", "--data", str(data), "--out", str(tmp_path / "out")]
+    refused(arguments, f"the test part of {data}: Bernoulli", capsys)
+    assert names(tmp_path) == {"x.npz"}
+
+
+def test_a_label_may_stand_in_the_test_part_alone(tmp_path):
+    y = np.arange(8)
+    save_npz(tmp_path / "x.npz", x_train=np.eye(8), x_test=np.eye(8), y_train=y // 2, y_test=y)
+    arguments = ["train", "--data", str(tmp_path / "x.npz"), "--epochs", "1", "--conditional"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert load_model(tmp_path / "out" / "model.keras").num_classes == 8
+
+
+def test_the_labels_of_folders_are_those_of_a_run(tmp_path, capsys):
+    for name, light in (("night", 0), ("day", 200)):
+        (tmp_path / "x" / name).mkdir(parents=True)
+        for i in range(10):
+            picture = Image.fromarray(np.full((6, 6), light + i, np.uint8))
+            picture.save(tmp_path / "x" / name / f"{i}.png")
+    arguments = ["train", "--data", str(tmp_path / "x"), "--epochs", "1", "--out"]
+    assert main([*arguments, str(tmp_path / "out"), "--conditional"]) == 0
+    assert "labels: 0 is day, 1 is night\n" in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path / "out")]) == 0
+    (tmp_path / "x" / "day").rename(tmp_path / "x" / "dawn")
+    refused(["evaluate", str(tmp_path / "out")], "the label 'dawn'", capsys)
+    assert main([*arguments, str(tmp_path / "plain")]) == 0
+    assert "labels:" not in capsys.readouterr().out
+    assert json.loads((tmp_path / "plain" / "metrics.json").read_text())["label"] is None
+
+
+def test_out_is_a_folder_and_what_others_have_there_stays(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for name in ("file", "new.keras"):
+        refused(["train", "--out", str(tmp_path / name)], "--out must be a folder", capsys)
+    for name in ("samples.png", "columns.json", "tensorboard"):
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / name).mkdir()
+        refused(["train", "--out", str(tmp_path / "other")], f"holds {name}, which a run", capsys)
+        (tmp_path / "other" / name).rmdir()
+        (tmp_path / "other").rmdir()
+    assert names(tmp_path) == {"file"}
 
 
 def test_a_malformed_command_line_is_one_line(capsys):

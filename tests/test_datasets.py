@@ -143,6 +143,19 @@ def test_both_parts_share_one_scale():
     np.testing.assert_allclose(data.x_test, 1 / 255, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "white"),
+    [("float32", "uint8", 1), ("uint8", "uint16", 65535), ("int16", "int16", 1)],
+)
+def test_both_parts_share_one_scale_whatever_they_hold(train, test, white):
+    x_train, x_test = GREY.astype(train), GREY.astype(test)
+    if train == "int16":
+        x_train[0, 0, 0] = -3  # no grey level
+    data = from_arrays("x", x_train, x_test)
+    np.testing.assert_allclose(data.x_train[..., 0], x_train / white, rtol=1e-6)
+    np.testing.assert_allclose(data.x_test[..., 0], x_test / white, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_idx_files_are_read_from_a_folder(tmp_path, name):
     write_idx_files(tmp_path, GREY, LABELS)

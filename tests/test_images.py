@@ -355,7 +355,7 @@ def test_examples_are_held_once_as_given_and_once_as_float32(dtype):
 
 def test_images_are_held_once_as_stored_and_once_as_float32(tmp_path, monkeypatch):
     write(tmp_path, [GREY[0]])
-    monkeypatch.setattr(images, "_find", lambda folder: ["a.png"] * 1000)
+    monkeypatch.setattr(images, "_find", lambda folder: [str(tmp_path / "a.png")] * 1000)
     monkeypatch.setattr(images, "read_picture", lambda path: np.ones((100, 100, 1), np.uint8))
     assert peak_of(lambda: datasets.load(tmp_path)) < 1.2 * 5 * 1000 * 100 * 100
 
@@ -380,3 +380,24 @@ def test_the_parts_of_an_npz_must_fit_together(tmp_path, monkeypatch):
         datasets.load(tmp_path / "a.npz")
     monkeypatch.setattr(memory, "memory", lambda: 9 * GREY.size * 2)
     assert len(loaded(tmp_path / "a.npz")) == 12
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_folders_of_images_are_labels_where_every_image_lies_in_one(held, tmp_path, monkeypatch):
+    write(tmp_path / "dog", GREY[:2])
+    write(tmp_path / "cat", GREY[2:4])
+    write(tmp_path / "cat" / "more", GREY[4:5])
+    if not held:
+        monkeypatch.setattr(memory, "memory", lambda: 2 * 5 * 5 * 4 * 4 - 1)
+    data = datasets.load(tmp_path)
+    assert hasattr(data.x_train, "numbers") is not held
+    assert data.classes == ("cat", "dog")
+    y = np.concatenate([data.y_train, data.y_test])
+    assert sorted(y) == [0, 0, 0, 1, 1]
+    for part, labels in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
+        for x, y in zip(np.asarray(part[:]).reshape(-1, 5, 4), labels, strict=True):
+            (place,) = np.flatnonzero((np.rint(255 * x) == GREY[:5]).all(axis=(1, 2)))
+            assert y == (place < 2)
+    write(tmp_path, GREY[5:])
+    data = datasets.load(tmp_path)
+    assert (data.classes, data.y_train, data.y_test) == (None, None, None)

@@ -119,6 +119,13 @@ def test_the_manifold_grows_right_and_up_through_normal_quantiles():
 
 
 @pictures.drawn()
+def test_a_column_may_have_any_name(tmp_path):
+    x, names = np.random.default_rng(0).random((2, 5, 3)), ["fee_$ & tip_$", "a_{b", "$\\frac$"]
+    plotting.save(plotting.column_reconstructions(*x, names=names), tmp_path / "a.png")
+    assert Image.open(tmp_path / "a.png").size > (100, 50)
+
+
+@pictures.drawn()
 @pytest.mark.parametrize("shape", [(4, 6, 3), (7,)])
 def test_every_picture_takes_colour_and_vectors(tmp_path, shape):
     figures = [

@@ -213,6 +213,8 @@ SAME = {
     "semicolons.csv": "name;size\nx;1,5\n;2,25\n" + "y;\n" * 20,
     "spaces.csv": "name,size\n x, 1.5\n ,2.25 \n" + "y , \n" * 20,
     "bom.csv": "\ufeffname,size\nx,1.5\nnull,2.25\n" + "y,None\n" * 20,
+    "blank.csv": "name,size\n\nx,1.5\n\n,2.25\n" + "y,NA\n" * 20,
+    "returns.csv": "name,size\rx,1.5\r,2.25\r" + "y,NA\r" * 20,
     "quotes.csv": '"name","size"\r\n"x","1.5"\r\n"","2.25"\r\n' + '"y",\r\n' * 20,
 }
 
@@ -238,9 +240,28 @@ def test_cells_may_hold_quotes_commas_and_new_lines(tmp_path):
     assert table.columns[0].categories == ("q", 'x, "y"\nz')
 
 
-def test_numbers_that_are_equal_are_one_category_however_written(tmp_path):
+def test_a_lone_quote_is_a_part_of_its_cell(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("a,b\n" + "1,x\n1.0,y\n2,x\n" * 20)
+    path.write_text('pipe,price\n5" steel,1.5\n3" lead,2.5\n' * 1 + '5" steel,7.25\n' * 20)
+    assert tables.read(path).columns[0].categories == ('3" lead', '5" steel')
+
+
+def test_a_tsv_is_separated_by_tabs_whatever_its_names_hold(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("weight, kg, dry\tsort\n" + "1.5\ta\n2.25\tb\n" * 20)
+    assert [column.name for column in tables.read(path).columns] == ["weight, kg, dry", "sort"]
+
+
+def test_digits_that_are_not_ascii_are_text(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "１２,x\n٣,y\n" * 20)
+    assert tables.read(path).columns[0].kind == "category"
+
+
+@pytest.mark.parametrize("forms", [("1", "1.0"), (".5", "0.5"), ("-.5e1", "-5")])
+def test_numbers_that_are_equal_are_one_category_however_written(forms, tmp_path):
+    path, (one, other) = tmp_path / "t.csv", forms
+    path.write_text("a,b\n" + f"{one},x\n{other},y\n2,x\n" * 20)
     np.testing.assert_array_equal(tables.read(path).x[:3, 0], [0, 0, 1])
 
 

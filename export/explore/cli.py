@@ -1,6 +1,5 @@
 """python -m export.explore BUNDLE: the page, on the loopback address or into a folder."""
 
-import argparse
 from pathlib import Path
 
 from export.explore import server, site
@@ -46,7 +45,6 @@ def _parser():
     parser = Parser(
         prog="python -m export.explore",
         description="Explore the latents of an exported VAE in a browser.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("bundle", type=Path, help="the folder that python -m export wrote")
     parser.add_argument(

@@ -20,9 +20,9 @@ Column = dict[str, Any]
 EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 """Texts that stand for a value that is missing."""
 
-COMMA = re.compile(r"[-+]?\d+(,\d+)?")
-NUMERIC = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?")
+COMMA = re.compile(r"[-+]?\d+(,\d+)?", re.ASCII)
+NUMERIC = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 """No code such as 007, and nothing else that `float` reads, such as 1_000."""
 
 DAY = 86400
@@ -227,16 +227,18 @@ def scan(
     """Calls `each(number, row)` for each row of a `.csv`, a list of text, of a blank line [].
 
     Returns:
-        The names of the columns, and what separates values: what stands most often in that line.
+        The names of the columns, and what separates values: a tab in a `.tsv`, else what stands
+        most often in that line.
 
     Raises:
-        ValueError: it cannot be read, is empty, or has rows of unequal length.
+        ValueError: it cannot be read, is empty, has rows of unequal length, or a name twice.
     """
     some = False
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             line = file.readline()
-            separator = max(",;\t", key=line.count)
+            tabs = os.fspath(path).lower().endswith(".tsv")
+            separator = "\t" if tabs else max(",;\t", key=line.count)
             file.seek(0)
             lines = csv.reader(file, delimiter=separator, strict=True)
             head = next(lines, [])
@@ -252,6 +254,9 @@ def scan(
         raise ValueError(f"{path} cannot be read ({error})") from error
     if not some:
         raise ValueError(f"{path} must hold a line of names and at least one row")
+    twice = next((name for name in head if head.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path}: each column must have a name of its own, got {twice!r} twice")
     return head, separator
 
 

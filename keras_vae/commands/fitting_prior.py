@@ -31,6 +31,7 @@ def fit_prior(*, run, prior, epochs, seed, data_dir, out, overwrite):
     new = runs.Run(out or old.path.resolve().with_name(f"{old.path.resolve().name}-{prior}"))
     check_free(new, overwrite)
     vae, settings = old.open(), Settings(**options.read(old.record, Settings))
+    known = old.published()
     if data_dir is not None:
         settings = dataclasses.replace(settings, data_dir=recipe.absolute(data_dir))
     before, data = json.loads(old.record.read_bytes()), same_data(settings, old)
@@ -54,7 +55,7 @@ def fit_prior(*, run, prior, epochs, seed, data_dir, out, overwrite):
         made = settings.data, settings.data_dir, settings.binarize, old.label()
         written.write_metrics(runs.Source(*made), metrics)
         names = sorted(path.name for path in folder.iterdir())
-    known = old.published()
+    new.forget()
     if known is not None:
         print("before:", testing.describe(known["test"]))
     print("after: ", testing.describe(metrics))

@@ -86,7 +86,7 @@ def load(settings):
     if has_label(settings, dataset):
         testing.labels(dataset, dataset.y_train)
         return dataset
-    return dataclasses.replace(dataset, y_train=None, y_test=None)
+    return dataclasses.replace(dataset, y_train=None, y_test=None, classes=None)
 
 
 def has_label(settings, dataset):
@@ -95,12 +95,20 @@ def has_label(settings, dataset):
 
 
 def notes(settings, dataset):
-    """Lines for who trains: those of the data, and what vectors of whole numbers may be besides."""
+    """Lines for who trains: those of the data, the numbers of labels, and what x may be besides."""
     yield from dataset.notes
+    if dataset.classes:
+        yield "labels: " + ", ".join(f"{y} is {name}" for y, name in enumerate(dataset.classes))
     x, said = dataset.x_train, settings.likelihood or settings.binarize or dataset.columns
-    if said or x.ndim != 2 or hasattr(x, "tocsr"):
+    if said or x.ndim != 2:
         return
-    if whole(x.ravel()) and x.max() > 1:
+    if hasattr(x, "tocsr"):
+        if not whole(x.data):
+            yield (
+                "x holds numbers that are not whole, and is taken as real: if they are counts that "
+                "were normalized or logged, give the counts"
+            )
+    elif whole(x.ravel()) and x.max() > 1:
         yield (
             "x holds whole numbers from 0: if they are counts, give --likelihood "
             "negative_binomial, and --size-factor observed where their total says how much was "
@@ -215,7 +223,9 @@ def model(settings, dataset, x, y=None):
 
 def num_classes(dataset):
     """How many labels there are: those that the data list by name, else up to the largest."""
-    return len(dataset.classes) if dataset.classes else 1 + int(dataset.y_train.max())
+    if dataset.classes:
+        return len(dataset.classes)
+    return 1 + max(int(y.max()) for y in (dataset.y_train, dataset.y_test) if y is not None)
 
 
 def standardizing(x):
@@ -233,7 +243,8 @@ def standardizing(x):
 def options_of(settings):
     """The settings of the architecture alone that are not its defaults."""
     names = ("hidden", "gated", "activation", "width", "depth", "num_groups", "groups")
-    options = {name: getattr(settings, name) for name in names if getattr(settings, name)}
+    said = {name: getattr(settings, name) for name in names}
+    options = {n: value for n, value in said.items() if value is not None and value is not False}
     plain = settings.posterior == POSTERIORS[0]
     return options if plain else {"posterior": settings.posterior, **options}
 

@@ -45,10 +45,13 @@ def record(settings, dataset, data):
 
 def digest(dataset):
     """SHA-256 of the examples and the labels of a data set, as they are loaded."""
-    if dataset.sha256 is not None:
+    if dataset.sha256 is not None and dataset.y_train is None:
         return dataset.sha256
-    found = hashlib.sha256()
-    for name in ("x_train", "x_test", "y_train", "y_test"):
+    found, names = hashlib.sha256(), ("x_train", "x_test", "y_train", "y_test")
+    if dataset.sha256 is not None:  # of x
+        found.update(dataset.sha256.encode())
+        names = names[2:]
+    for name in names:
         array = getattr(dataset, name)
         if array is not None:
             found.update(f"{name} {array.dtype} {array.shape}".encode())

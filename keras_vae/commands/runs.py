@@ -6,6 +6,7 @@ and what stands in metrics.json. It loads neither Keras nor onnxruntime before a
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ DERIVED = ("evaluation.json", "evaluation.png", "anomaly.json", "traversal.png",
 """What `evaluate`, `calibrate` and `plot` tell of a model, in its run; of another it is wrong."""
 STALE = (*DERIVED, "reconstructions.png", "samples.png")
 """All that would be wrong; `train` writes the last two where the examples have a picture."""
+OTHERS = ("history.csv", "training_curves.png", "kl_per_dimension.png", "columns.json")
+"""What `train` writes beside the model, and what it tells of itself."""
 
 
 class Source(NamedTuple):
@@ -30,7 +33,7 @@ class Source(NamedTuple):
     binarize: Any
     """`"dynamic"` or `"static"` if the training saw binary images, else None."""
     label: Any = None
-    """Of labels that have names: the `column` that held them, and the names, `classes`; else None.
+    """Of labels that have names: their `column`, if in one, and the names, `classes`; else None.
     """
 
 
@@ -74,6 +77,16 @@ class Run:
         """The name of a file that shows that a training was run here; None if there is none."""
         files = (self.model, self.metrics, self.record, *self.checkpoints.paths())
         return next((file.name for file in files if file.is_file()), None)
+
+    def in_the_way(self):
+        """The name of another file that a training would replace, or None if there is none."""
+        names = (*STALE, *OTHERS, self.tensorboard.name)
+        return next((name for name in names if (self.path / name).exists()), None)
+
+    def forget(self):
+        """Removes what a training before left beside its model: its checkpoints and its logs."""
+        shutil.rmtree(self.tensorboard, ignore_errors=True)
+        self.checkpoints.tidy(0)
 
     def open(self):
         """The `keras_vae.VAE`.
@@ -260,7 +273,7 @@ def _settings(read):
 
 def _label(told):
     """A `Source.label` as it was read, or None if it is none."""
-    if not isinstance(told, dict) or not isinstance(told.get("column"), str):
+    if not isinstance(told, dict) or not isinstance(told.get("column"), str | None):
         return None
     classes = told.get("classes")
     fits = isinstance(classes, list) and all(isinstance(name, str) for name in classes)

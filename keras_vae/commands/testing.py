@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_vae import datasets, evaluation, tables
 from keras_vae.distributions import Bernoulli
+from keras_vae.models.arrays import check_values
 from keras_vae.models.packed import is_packed
 from keras_vae.names import DATASETS
 
@@ -88,7 +89,7 @@ def load_test_set(vae, folder, data=None, data_dir=None, unseen="error"):
     told, covariates = folder.label(), evaluation.covariates_of(vae)
     columns = evaluation.columns_of(vae) or covariates or None
     names = [column.name for column in columns or () if column.label or covariates]
-    label = [told["column"]] if told else names or None
+    label = [told["column"]] if told and told["column"] else names or None
     _check_holds(covariates, data)
     dataset = datasets.load(data, data_dir, columns, label, unseen)
     dataset = by_name(dataset, told["classes"]) if told else dataset
@@ -111,18 +112,32 @@ def _check_holds(covariates, data):
 def labels(dataset, y):
     """`y`, or a ValueError if the data set holds none."""
     if y is None:
-        fix = ": name their column by --label" if dataset.columns else ""
-        raise ValueError(f"a conditional model needs labels, and {dataset.name} holds none{fix}")
+        fix = "name their column by --label"
+        if dataset.columns is None:
+            fix = (
+                "give y_train in an .npz, or put the images of each label into a folder of its own"
+            )
+        raise ValueError(f"a conditional model needs labels, and {dataset.name} holds none: {fix}")
     return y
 
 
 def by_name(dataset, classes):
     """The data set with the labels of its test part as places in `classes`, a list of names.
 
+    Labels without names are such places already.
+
     Raises:
         ValueError: an example has a label that is not among them.
     """
-    names = dataset.classes or ()
+    names = dataset.classes
+    if dataset.covariates:  # of a table: a label, or a number
+        names = [*map(str, dataset.covariates[0].categories)]
+    if names is None:
+        return dataset
+    if not names:
+        raise ValueError(
+            f"{dataset.name} holds numbers, and the model knows {', '.join(classes[:8])}"
+        )
     places = [classes.index(name) if name in classes else -1 for name in names]
     y = np.array(places, "int64")[dataset.y_test]
     if (y < 0).any():
@@ -140,6 +155,15 @@ def needs_binary(vae, x):
     if not isinstance(likelihood, Bernoulli) or hasattr(x, "tocsr"):
         return False
     return not ops.all(likelihood.in_support(getattr(x, "numbers", x)))
+
+
+def check(vae, test):
+    """Raises `ValueError` for a `TestSet` that the model could not be measured on."""
+    try:
+        check_values(vae.likelihood, test.x)
+        vae.labels.checked(test.label, test.x.shape[0])
+    except ValueError as error:
+        raise type(error)(f"the test part of {test.data}: {error}") from error
 
 
 def test_metrics(vae, test, seed):

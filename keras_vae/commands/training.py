@@ -1,7 +1,6 @@
 """python -m keras_vae train: a model, its history, its record and pictures in a folder."""
 
 import dataclasses
-import shutil
 import signal
 import sys
 from contextlib import contextmanager, redirect_stdout
@@ -49,13 +48,21 @@ def train(*, given, config=None, out=None, resume=None, overwrite=False, shown="
 
 
 def check_free(run, overwrite):
-    """Raises `ValueError` if a run is in the folder, and may not be replaced."""
+    """Raises `ValueError` if a run, or a file that it would replace, is there and may not go."""
+    if run.model.name != runs.MODEL:
+        raise ValueError(f"--out must be a folder, for a run has several files, got {run.model}")
     held = run.holds()
     if held and not overwrite:
         goes_on = f"--resume {run.path} to go on with it, " if run.checkpoints.paths() else ""
         raise ValueError(
             f"{run.path} holds a run ({held}): give {goes_on}--overwrite to replace it, or another "
             "--out"
+        )
+    other = run.in_the_way()
+    if other and not overwrite:
+        raise ValueError(
+            f"{run.path} holds {other}, which a run would replace: give --overwrite to replace it, "
+            "or another --out"
         )
 
 
@@ -115,6 +122,8 @@ def made(settings):
     recipe.check(settings)
     data = recipe.split(settings, dataset)
     vae = recipe.model(settings, dataset, data.x, data.y)
+    with advice():  # now, and not when all is trained
+        testing.check(vae, data.test)
     vae.compile(optimizer=recipe.optimizer(settings, data.x.shape[0]))
     with backend.memory_errors("the weights, three times for Adam, do not fit into memory"):
         vae.optimizer.build(vae.trainable_variables)
@@ -132,8 +141,7 @@ def of_the_model_before(run):
 
 def begun(run, vae, now):
     """The `State` of a training that begins, in a folder without what is left of another."""
-    run.checkpoints.tidy(0)
-    shutil.rmtree(run.tensorboard, ignore_errors=True)
+    run.forget()
     return State(now, {}, np.zeros((0, vae.latent_dim)), values_of(variables_of(vae)), [])
 
 

@@ -10,7 +10,7 @@ from keras_vae import conditions, tables
 from keras_vae.datasets.arrays import check_readable, reason_of
 from keras_vae.datasets.sparse import from_sparse, rows_of
 from keras_vae.defaults import whole
-from keras_vae.memory import check_fits
+from keras_vae.memory import TooLargeError, check_fits
 
 AT_ONCE = 2**22
 """How many numbers of a dense matrix are read together."""
@@ -38,7 +38,7 @@ def read_h5ad(path, label=None, columns=None):
             has no such column.
     """
     if importlib.util.find_spec("anndata") is None:
-        raise ValueError(f'{path} is read by anndata: pip install "keras-vae[anndata]"')
+        raise ValueError(f"{path} is read by anndata: pip install anndata")
     check_readable(path)
     import h5py
 
@@ -66,8 +66,9 @@ def _matrix(stored, path):
     from scipy.sparse import csr_array, vstack
 
     if isinstance(stored, h5py.Group):
+        taken = 0
         for part in ("data", "indices", "indptr"):
-            check_fits(path, stored[part].shape, stored[part].dtype.itemsize)
+            taken = check_fits(path, stored[part].shape, stored[part].dtype.itemsize, taken)
         return rows_of(read_elem(stored), "X")
     rows = max(1, AT_ONCE // max(1, stored.shape[-1]))
     parts = [stored[start : start + rows] for start in range(0, stored.shape[0], rows)]
@@ -119,12 +120,20 @@ def _series(name, column):
     return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.Categorical)
 
 
+def _missing(column):
+    """Which entries of a column of obs are none."""
+    import pandas as pd
+
+    return pd.isna(column)
+
+
 def _labels(column, label, path):
     """The labels of a column, (N,), and the names of their classes."""
     if hasattr(column, "codes"):
         y, classes = np.asarray(column.codes, "int64"), column.categories
     else:
         classes, y = np.unique(np.asarray(column).astype(str), return_inverse=True)
+        y = np.where(_missing(column), -1, y)
     if (y < 0).any():
         raise ValueError(
             f"{path}: the column {label!r} of obs lacks the label of {(y < 0).sum()} cells: name "
@@ -171,6 +180,8 @@ def _no_counts(path, x, other):
 def _one_line_errors(path):
     try:
         yield
+    except TooLargeError:
+        raise
     except Exception as error:  # h5py and anndata have errors of many kinds
         raise ValueError(
             f"{path} cannot be read, it may be cut short, or of an old anndata ({reason_of(error)})"

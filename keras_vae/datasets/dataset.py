@@ -83,8 +83,12 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
     _check_parts(x, source)
     y_train = _labels(y_train, x_train, f"{source}: y_train")
     y_test = _labels(y_test, x_test, f"{source}: y_test")
-    largest = max(array.max() for array in x.values())
-    ready = {part: _Ready(array, largest, f"{source}: {part}") for part, array in x.items()}
+    white = white_of(
+        np.result_type(*x.values()),
+        min(array.min() for array in x.values()),
+        max(array.max() for array in x.values()),
+    )
+    ready = {part: _Ready(array, white, f"{source}: {part}") for part, array in x.items()}
     if x_test is not None:
         return Dataset(name, ready["x_train"][:], ready["x_test"][:], y_train, y_test)
     train, test = _split(len(x_train), source)
@@ -137,13 +141,13 @@ class _Ready:
 
     Args:
         x: (N, ...) numbers.
-        largest: of them and of those that share their scale.
+        white: what images are divided by, or None.
         where: what they are, for the message.
     """
 
-    def __init__(self, x, largest, where):
+    def __init__(self, x, white, where):
         self.x, self.where = x, where
-        self.white = white_of(x.dtype, x.min(), largest) if x.ndim > 2 else None
+        self.white = white if x.ndim > 2 else None
 
     def __getitem__(self, rows):
         rows = np.arange(len(self.x))[rows]

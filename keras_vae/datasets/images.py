@@ -5,6 +5,8 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from keras_vae.datasets.dataset import from_arrays, from_packed
 from keras_vae.datasets.packed import THREADS, Pictures
 from keras_vae.datasets.pictures import read_picture
@@ -23,7 +25,8 @@ def read_folder(folder):
     The numbers are those that an `.npy` of the same pixels gives: see `read_picture`. Grey images
     give one channel; if any is in colour, all become RGB. If any has 16 bits, a level v of those of
     8 bits becomes 257 v, which is the same grey. Links to folders are followed, each folder once.
-    A fifth becomes the test part.
+    A fifth becomes the test part. Where every image lies in a subfolder, the subfolders are the
+    labels: y numbers their names in order, and `classes` has the names.
 
     What would take more than half of the memory as float32 becomes `Pictures`, of the same order
     and the same numbers: they are held as they are stored, or, if that is too much too, read from
@@ -42,9 +45,23 @@ def read_folder(folder):
         warnings.simplefilter("ignore")  # of Pillow, at what is refused or read all the same
         for index, image in enumerate(_read(paths)):
             stack.put(index, image)
-    found, name = stack.found(), folder.resolve().name
-    make = from_packed if isinstance(found, Pictures) else from_arrays
-    return replace(make(name, found, source=folder), sha256=stack.sha256(), notes=stack.notes())
+    found, name, (y, classes) = stack.found(), folder.resolve().name, _labels(folder, paths)
+    if isinstance(found, Pictures):
+        dataset = from_packed(name, found, y, source=folder)
+    else:
+        dataset = from_arrays(name, found, y_train=y, source=folder)
+    about = {"classes": classes, "sha256": stack.sha256(), "notes": stack.notes()}
+    return replace(dataset, **about)
+
+
+def _labels(folder, paths):
+    """The number of the subfolder that each image lies in, and their names; else two times None."""
+    below = [Path(path).relative_to(folder).parts for path in paths]
+    classes = sorted({parts[0] for parts in below})
+    if any(len(parts) == 1 for parts in below):
+        return None, None
+    places = {name: place for place, name in enumerate(classes)}
+    return np.array([places[parts[0]] for parts in below]), tuple(classes)
 
 
 def _read(paths):

@@ -164,8 +164,8 @@ class VAE(Fitting, Inference, keras.Model):
         """A VAE with an encoder and a decoder made for it.
 
         Args:
-            architecture: `"mlp"`, `"conv"`, `"resnet"`, or a function like those of
-                `architectures`.
+            architecture: `"mlp"`, `"conv"`, `"resnet"`, `"topdown"`, `"topdown_mlp"`, or a function
+                like those of `architectures`.
             input_shape: shape of one example, such as `(28, 28, 1)`.
             latent_dim: size of z.
             likelihood, prior, objective: names or objects.

@@ -49,7 +49,8 @@ def panels(columns, x_label, y_label, names=None):
     figure = Figure(figsize=(2.4 * across + 0.4, 1.9 * down + 0.5), layout="constrained")
     subplots = [figure.add_subplot(down, across, i + 1) for i in range(len(columns))]
     for column, axes in zip(columns, subplots, strict=True):
-        axes.set_title(names[column][:24] if names else f"column {column}", fontsize=9)
+        title = names[column][:24] if names else f"column {column}"
+        axes.set_title(title, fontsize=9, parse_math=False)  # a name may hold a $
         axes.tick_params(labelsize=7)
         axes.locator_params(nbins=4)
         axes.spines[["top", "right"]].set_visible(False)

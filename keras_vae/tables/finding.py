@@ -7,8 +7,8 @@ import polars as pl
 
 from keras_vae.distributions.column import Column
 
-NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
-CODE = r"^[-+]?0\d"
+NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+CODE = r"^[-+]?0[0-9]"
 """Digits that begin with 0, as zip codes do: no number would keep the 0."""
 
 FORMATS = (

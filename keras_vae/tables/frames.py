@@ -71,21 +71,34 @@ def _of_text(path):
             blank.append(number)
 
     head, separator = rows.scan(path, seen)
-    twice = next((name for name in head if head.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{path}: each column must have a name of its own, got {twice!r} twice")
     check_fits(path, (count, len(head)), OF_A_VALUE)
     # Without the first line, because polars would rename columns in silence.
     lines = pl.scan_csv(
         path, has_header=False, skip_rows=1, separator=separator, infer_schema=False
     )
+    try:
+        frame = _stripped(lines).rename({f"column_{i + 1}": name for i, name in enumerate(head)})
+    except pl.exceptions.PolarsError:
+        frame = None
+    if blank and frame is not None and frame.height == count:  # polars keeps those inside a table
+        frame = frame.filter(~pl.int_range(pl.len()).is_in(blank))
+    if frame is None or frame.shape != (count - len(blank), len(head)):
+        return _row_by_row(path)
+    return frame.with_columns(pl.all().map_batches(_pointed)) if separator == ";" else frame
+
+
+def _stripped(lines):
+    """Lines of texts as a frame of them stripped, null where nothing stands."""
     texts = pl.all().str.strip_chars()
     # In one go, so that the texts are not held twice, as they stand and stripped.
-    frame = lines.select(pl.when(~texts.is_in(list(EMPTY))).then(texts).name.keep()).collect()
-    frame = frame.rename(dict(zip(frame.columns, head, strict=True)))
-    if blank and frame.height == count:  # with the blank lines, which polars keeps inside a table
-        frame = frame.filter(~pl.int_range(pl.len()).is_in(blank))
-    return frame.with_columns(pl.all().map_batches(_pointed)) if separator == ";" else frame
+    return lines.select(pl.when(~texts.is_in(list(EMPTY))).then(texts).name.keep()).collect()
+
+
+def _row_by_row(path):
+    """The frame of a `.csv` that polars cuts otherwise than Python does, as at a lone quote."""
+    head, lines, _ = rows.read(path)
+    columns = zip(head, zip(*lines, strict=True), strict=True)
+    return _stripped(pl.LazyFrame([pl.Series(name, texts) for name, texts in columns]))
 
 
 def _pointed(texts):
