@@ -6,8 +6,9 @@ ELBO through the second path is 0 in the mean over draws, so it may be left out:
 the same mean and another variance.
 
 An estimator chooses the paths. It gets a function `densities(qz_x, z)`, which returns `Densities`
-and the decoder's output, and it stops gradients in the arguments of that function. The value of
-the bound is the same for every estimator.
+and the decoder's output, and it stops gradients in the arguments of that function. The objective
+gives it a function of `Densities`, how much the path through z has to count where the other is left
+out: `Objective.path_weights`. The value of the bound is the same for every estimator.
 """
 
 import abc
@@ -19,13 +20,13 @@ from keras_vae.lookup import lookup
 
 
 class Estimator(abc.ABC):
-    """Decides which paths a gradient takes: `(densities, qz_x, z) → densities(...)`."""
+    """Which paths a gradient takes: `(densities, qz_x, z, path_weights) → densities(...)`."""
 
     closed_form_kl = True
     """Whether the bound may use the KL divergence in closed form, which needs every path."""
 
     @abc.abstractmethod
-    def __call__(self, densities, qz_x, z):
+    def __call__(self, densities, qz_x, z, path_weights):
         """`densities(qz_x, z)`, whose gradient takes the paths of this estimator alone."""
 
     def get_config(self):
@@ -43,7 +44,7 @@ class Reparameterized(Estimator):
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, section 2.4.
     """
 
-    def __call__(self, densities, qz_x, z):
+    def __call__(self, densities, qz_x, z, path_weights):
         return densities(qz_x, z)
 
 
@@ -60,7 +61,7 @@ class StickingTheLanding(Estimator):
 
     closed_form_kl = False
 
-    def __call__(self, densities, qz_x, z):
+    def __call__(self, densities, qz_x, z, path_weights):
         return densities(_hold(qz_x), z)
 
 
@@ -71,7 +72,9 @@ class DoublyReparameterized(Estimator):
     The encoder's gradient is Σ_k w_k² ∂log w_k/∂z_k ∂z_k/∂φ and the decoder's is
     Σ_k w_k ∂log w_k/∂θ, where w = softmax(log_w) over the draws. With the plain gradient of IWAE
     the encoder's signal sinks in the noise as K grows; with this one it does not. The weights have
-    to be known before the gradient is taken, so every step decodes twice.
+    to be known before the gradient is taken, so every step decodes twice. Where the KL divergence
+    has another weight b than 1, by beta or a warm-up, w_k ((1 − b) + b w_k) stands for w_k²: see
+    `IWAE.path_weights`.
 
     Reference: Tucker et al., Doubly Reparameterized Gradient Estimators for Monte Carlo
     Objectives, 2019, equation 8.
@@ -79,11 +82,10 @@ class DoublyReparameterized(Estimator):
 
     closed_form_kl = False
 
-    def __call__(self, densities, qz_x, z):
+    def __call__(self, densities, qz_x, z, path_weights):
         held = _hold(qz_x)
         before, _ = densities(held, ops.stop_gradient(z))
-        log_sum = ops.logsumexp(before.log_w, axis=0)
-        weights = ops.stop_gradient(ops.exp(before.log_w - log_sum))  # (K, B), of sum 1
+        weights = ops.stop_gradient(path_weights(before))  # (K, B)
         return densities(held, scale_gradient(z, weights[..., None]))
 
 

@@ -75,6 +75,14 @@ class Objective(abc.ABC):
         """
         return ops.ones_like(densities.log_px_z) / self.num_samples
 
+    def path_weights(self, densities, kl_weight=1.0):
+        """What the gradient through each z counts where that through log q(z|x) is left out.
+
+        With it the gradient has the same mean. Where all draws count alike it is 1, since the mean
+        of what is left out is 0. `(K, B)`.
+        """
+        return ops.ones_like(densities.log_px_z)
+
     def get_config(self):
         """The arguments of the constructor."""
         return {
@@ -167,6 +175,18 @@ class IWAE(Objective):
     def draw_weights(self, densities, kl_weight=1.0):
         """The importance weights, of sum 1 over the draws of an example: `(K, B)`."""
         return ops.softmax(self._log_w(densities, kl_weight), axis=0)
+
+    def path_weights(self, densities, kl_weight=1.0):
+        """(1 − b) + b w for the importance weights w and the weight b of the KL divergence.
+
+        What is left out is −b Σ w_k ∂log q(z_k|x)/∂φ. In the mean it is −b Σ ∂w_k/∂z_k ∂z_k/∂φ, and
+        ∂w_k/∂z_k = w_k (1 − w_k) ∂f_k/∂z_k, of the terms f that w is the softmax of.
+
+        Reference: Tucker et al., Doubly Reparameterized Gradient Estimators for Monte Carlo
+        Objectives, 2019, section 4, for b = 1.
+        """
+        weight = self.beta * kl_weight
+        return 1 - weight + weight * self.draw_weights(densities, kl_weight)
 
     def _log_w(self, densities, kl_weight):
         log_ratio = densities.log_pz - densities.log_qz_x

@@ -1,5 +1,6 @@
 """The variational autoencoder, a keras.Model."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -290,7 +291,8 @@ class VAE(Fitting, Inference, keras.Model):
             return self.densities(x, qz_x, z, training, label, pz, decode)
 
         chunked = in_chunks(densities, self)
-        densities, x_params = self.objective.estimator(chunked, drawn.qz_x, drawn.z)
+        path_weights = partial(self.objective.path_weights, kl_weight=kl_weight)
+        densities, x_params = self.objective.estimator(chunked, drawn.qz_x, drawn.z, path_weights)
         return Bound(
             loss=-self.objective(densities, kl_weight),
             reconstruction_loss=-ops.mean(densities.log_px_z, axis=0),
