@@ -320,9 +320,10 @@ def float32(vae):
     return copy
 
 
-def _full_precision(config):
+def _full_precision(config, policy=False):
+    """A config whose policies, what stands below a key dtype, are float32."""
     if isinstance(config, dict):
-        return {key: _full_precision(value) for key, value in config.items()}
+        return {k: _full_precision(value, policy or k == "dtype") for k, value in config.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_full_precision(value) for value in config)
-    return "float32" if isinstance(config, str) and config in OTHERS else config
+        return type(config)(_full_precision(value, policy) for value in config)
+    return "float32" if policy and isinstance(config, str) and config in OTHERS else config

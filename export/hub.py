@@ -19,7 +19,11 @@ from export.runtime import OnnxVAE, manifest, sessions
 from keras_vae.folders import MODEL
 
 SHOWN = ("README.md", "samples.png")
-OURS = re.compile(r"[a-z0-9_]+([.][a-z0-9]+)?[.]onnx|samples[.]png|model[.]keras|explorer/.+")
+GRAPHS = "|".join((*site.STEMS, "elements", "imputer"))
+PAGE = "|".join(re.escape(page.name) for page in site.PAGE.iterdir())
+OURS = re.compile(
+    rf"({GRAPHS})(_[a-z0-9]+)?[.]onnx|samples[.]png|model[.]keras|explorer/((bundle|runtime)/.+|{PAGE})"
+)
 """What an earlier push may have put there: without it in this one, it is of another model."""
 
 

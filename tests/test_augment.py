@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vae import VAE, datasets
+from keras_vae import VAE, backend, datasets
 from keras_vae.models import augment as augments
 from keras_vae.models import load_model
 from keras_vae.models.augment import Binarize
@@ -126,6 +126,18 @@ def test_batches_that_are_not_grey_are_skipped(digits):
         mlp().fit(Batches(np.tile(digits[:1024] * 16, (2, 1, 1, 1))), verbose=0)
 
 
-def test_a_name_takes_the_seed_of_the_model():
-    assert mlp().augment.seed == 0
+def test_a_name_takes_a_seed_of_its_own_that_follows_from_the_model():
+    """Of one seed both would draw from the same words: on TensorFlow the second line is 0 then."""
+    assert augments.get("binarize", 0).seed == augments.get("binarize", 0).seed
+    assert len({0, 1, *(augments.get("binarize", seed).seed for seed in (0, 1))}) == 4
     assert augments.get(None) is None
+
+
+def test_the_noise_of_z_does_not_follow_from_that_of_x():
+    """With the seed 0; of another, beyond the bound once in 50,000 times."""
+    vae, count = mlp(), 10_000
+    u = values(backend.uniform((count,), vae.augment.seed_generator, "float32"))
+    epsilon = values(backend.normal((1, count), vae.sampling.seed_generator, "float32"))[0]
+    radii = (epsilon.reshape(-1, 2) ** 2).sum(axis=-1)  # of Box-Muller: -2 log u, of some u
+    for some in (u[::2], u[1::2], 1 - u[::2], 1 - u[1::2]):
+        assert abs(np.corrcoef(radii, np.log(some))[0, 1]) < 4.3 / np.sqrt(count / 2)

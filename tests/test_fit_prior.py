@@ -64,6 +64,18 @@ def test_the_latents_are_more_likely_and_nothing_else_changes(name, vae, tmp_pat
     np.testing.assert_array_equal(array(vae.variables[0]), before[0])  # it has parts of its own
 
 
+def test_the_prior_of_the_model_itself_is_copied_before_it_is_fitted(vae):
+    one = fit_prior(vae, two_kinds(), MAKE["flow"](), 1, verbose=0)
+    before = one.prior.get_weights()
+    two = fit_prior(one, two_kinds(), one.prior, 2, learning_rate=1e-5, verbose=0)
+    for mine, its, old in zip(
+        one.prior.get_weights(), two.prior.get_weights(), before, strict=True
+    ):
+        np.testing.assert_array_equal(mine, old)
+        np.testing.assert_allclose(its, old, atol=1e-2)  # it goes on from them
+    assert any((a != b).any() for a, b in zip(before, two.prior.get_weights(), strict=True))
+
+
 def test_a_seed_gives_one_prior_whatever_else_was_drawn(vae):
     x, found = two_kinds(100), []
     for _ in range(2):

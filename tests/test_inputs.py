@@ -79,6 +79,23 @@ def test_several_arrays_are_refused_by_their_names(make_vae, digits, method):
             getattr(make_vae(), method)(x, verbose=0)
 
 
+def test_validation_split_takes_its_weights_along(make_vae, digits):
+    x, weight = digits[:64].copy(), np.repeat([1.0, 0.0], [56, 8])
+    x[56:] = 100  # what does not count
+    vae, options = make_vae(), {"sample_weight": weight, "validation_split": 0.25, "verbose": 0}
+    history = vae.fit(x, batch_size=16, **options).history
+    given = vae.evaluate(x[48:], sample_weight=weight[48:], return_dict=True, verbose=0)
+    assert history["val_loss"][0] == pytest.approx(given["loss"], rel=0.1)
+    assert vae.evaluate(x[48:], return_dict=True, verbose=0)["loss"] > 100 * abs(given["loss"])
+
+
+@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+def test_a_model_that_is_not_compiled_says_so(digits, method):
+    vae = VAE.from_architecture("mlp", (8, 8, 1), 2, "normal", prior="flow", seed=0)
+    with pytest.raises(ValueError, match="You must call `compile"):
+        getattr(vae, method)(digits[:8])
+
+
 @pytest.mark.parametrize("kind", ["csr_array", "coo_matrix"])
 def test_sparse_rows_are_what_the_dense_ones_are(counts, kind):
     x, weight = getattr(sparse, kind)(counts), np.linspace(0, 2, len(counts))

@@ -224,6 +224,11 @@ def test_large_examples_are_projected_at_random_first(rng):
     assert found.projection.shape == (1600, features.PROJECTED)
 
 
+def test_examples_of_one_number_are_their_own_feature(rng):
+    x = rng.normal(size=(50, 1))
+    np.testing.assert_allclose(abs(features.Principal(x, seed=0)(x)), abs(x))
+
+
 def test_sparse_rows_are_measured_as_the_array_that_they_are(rng, brief):
     x = (rng.poisson(0.7, (300, 6)) * 0.5).astype("float32")
     rows = evaluation.SampleReference(csr_array(x[:200]), csr_array(x[200:]), seeds=1)

@@ -59,10 +59,13 @@ def test_sample_writes_rows_of_the_table(run, tmp_path):
     assert tables.read(out, tables.table.given(run / "columns.json")).x.shape == (40, 3)
 
 
-def test_impute_fills_the_gaps_and_leaves_all_else(run, tmp_path):
+def test_impute_fills_the_gaps_and_leaves_all_else(run, tmp_path, capsys):
     out = tmp_path / "whole.csv"
     data = run.parent / "people.csv"
     assert main(["impute", str(run), "--data", str(data), "--out", str(out)]) == 0
+    cells = [text for row in rows.read(data)[1] for text in row]
+    gaps = sum(text in rows.EMPTY for text in cells)
+    assert f"{gaps} gaps filled" in capsys.readouterr().out
     (head, before, _), (names, after, _) = rows.read(data), rows.read(out)
     assert names == head
     pairs = [
@@ -97,6 +100,8 @@ def test_a_table_with_decimal_commas_is_filled_as_it_was_read(run, tmp_path):
         ("sample RUN --where height=5 --out new.csv", "must be sex="),
         ("impute RUN --data other.csv --out new.csv", "columns 'height'"),
         ("impute RUN --data people.csv --out new.npy", "must end in .csv"),
+        ("sample RUN --label 0 --where sex=f --out new.csv", "give one of them"),
+        ("impute RUN --data twice.csv --out new.csv", "got 'sex' twice"),
         ("impute RUN --data none.csv --out new.csv", "none.csv"),
         ("impute RUN --data people.csv --num-samples 0 --out new.csv", "num_samples must be"),
     ],
@@ -107,6 +112,7 @@ def test_bad_requests_are_a_line_and_leave_nothing(
     shutil.copy(run.parent / "people.csv", tmp_path)
     (tmp_path / "broken.json").write_text('{"columns": [5]}')
     (tmp_path / "other.csv").write_text("sex,since,visits\nf,2020-01-03,2\n")
+    (tmp_path / "twice.csv").write_text("sex,since,sex\nf,2020-01-03,m\n")
     before = sorted(tmp_path.iterdir())
     monkeypatch.chdir(tmp_path)
     given = [str(run) if word == "RUN" else word for word in arguments.split()]

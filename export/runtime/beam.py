@@ -86,6 +86,15 @@ def scoring(num_samples: int = 100, seed: int = 0) -> Callable[..., dict[str, ND
 
 
 def fed(session: Any, name: str, values: ArrayLike) -> NDArray[Any]:
-    """The values as the input of this name takes them."""
-    kind = next(value.type for value in session.get_inputs() if value.name == name)
-    return np.asarray(values).astype(DTYPES[kind])
+    """The values as the input of this name takes them.
+
+    Raises:
+        ValueError: the graph has no such input, or takes whole numbers, and others were given.
+    """
+    kinds = {value.name: value.type for value in session.get_inputs()}
+    if name not in kinds:
+        raise ValueError(f"the graph takes {', '.join(kinds)}, got {name!r}: leave it out")
+    values, kind = np.asarray(values), DTYPES[kinds[name]]
+    if kind is np.int64 and not np.array_equal(values, np.floor(values)):
+        raise ValueError(f"{name} must hold whole numbers, got {values.flat[0]}")
+    return values.astype(kind)

@@ -37,7 +37,7 @@ def _main(arguments):
     options = _parser().parse_args(arguments)
     out = Path(options.out)
     try:
-        write = _fill if options.impute else _writer(out)
+        write = _writer(out, options.impute)
         done = write(OnnxVAE(options.bundle, precision=options.precision), out, options)
     except OSError as error:
         return _fail(f"cannot write {out}: {error.strerror or error}; {_left(out)}")
@@ -51,11 +51,14 @@ def _main(arguments):
     return 0
 
 
-def _writer(out):
+def _writer(out, impute):
     """The function that writes files of this suffix."""
     writers = {".png": _write_picture, ".npy": _write_array, ".csv": _write_rows}
+    if impute:
+        writers = {".csv": _fill}
     if out.suffix.lower() not in writers:
-        raise ValueError(f"--out must end in .png or .npy, or .csv for rows of a table, got {out}")
+        kinds = ".csv" if impute else ".png or .npy, or .csv for rows of a table"
+        raise ValueError(f"--out must end in {kinds}, got {out}")
     if not out.parent.is_dir():
         raise ValueError(f"cannot write {out}: there is no folder {out.parent}")
     files.checked(out)  # before the samples are drawn
@@ -64,9 +67,7 @@ def _writer(out):
 
 def _asked(vae, options):
     """The arguments of `OnnxVAE.sample` but for the last."""
-    label = options.label
-    if options.where is not None:
-        label = conditions.parsed(vae.covariates, options.where)
+    label = conditions.asked(vae.covariates, options.label, options.where)
     return options.count, options.seed, options.temperature, options.first, label
 
 
@@ -96,15 +97,15 @@ def _write_rows(vae, out, options):
 
 def _fill(vae, out, options):
     """The table of a file with its gaps filled."""
-    files.checked(out)
     columns = _columns(vae)
     head, lines, separator = rows.read(options.impute)
     x = rows.numbers(columns, lines, head, options.unseen)
     labels = rows.labels(columns, lines, head)
     filled = vae.impute(x, options.num_samples, options.seed, label=labels)
+    written = rows.texts(columns, filled)
     with files.atomic_write(out) as path, open(path, "w", encoding="utf-8", newline="") as file:
-        rows.write(file, rows.filled(head, lines, rows.texts(columns, filled)), separator)
-    return f"{len(lines)} rows, {int(np.isnan(x).sum())} gaps filled,"
+        rows.write(file, rows.filled(head, lines, written), separator)
+    return f"{len(lines)} rows, {rows.gaps(head, lines, written)} gaps filled,"
 
 
 def _write_array(vae, out, options):

@@ -113,6 +113,21 @@ def by_name(covariates: Sequence[Covariate], given: Any) -> NDArray[np.float64]:
     return np.stack(np.broadcast_arrays(*columns), axis=-1)
 
 
+def asked(
+    covariates: Sequence[Covariate], label: int | None, wheres: Sequence[str] | None
+) -> NDArray[Any] | int | None:
+    """The y of a command line: `--label`, or what `--where` names; None where neither was given.
+
+    Raises:
+        ValueError: both were given, or as `parsed`.
+    """
+    if wheres is None:
+        return label
+    if label is not None:
+        raise ValueError("--label and --where say the same thing twice: give one of them")
+    return parsed(covariates, wheres)
+
+
 def parsed(covariates: Sequence[Covariate], wheres: Sequence[str]) -> NDArray[Any]:
     """The y that `["sex=female", "age=31"]` names; in the `form` of one.
 

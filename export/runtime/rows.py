@@ -301,3 +301,9 @@ def filled(
             for text, other in zip(given, others, strict=True)
         ]
     return columns
+
+
+def gaps(head: list[str], rows: list[list[str]], written: Mapping[str, list[str]]) -> int:
+    """How many gaps `filled` fills."""
+    places = [place for place, name in enumerate(head) if name in written]
+    return sum(row[place].strip() in EMPTY for row in rows for place in places)

@@ -79,7 +79,8 @@ def check(
         if name not in value:
             raise ValueError(f"{f'{place}.{name}'.lstrip('.')} is missing")
     for name, inner, part in _parts(value, schema):
-        check(inner, part, f"{place}.{name}".lstrip("."), root)
+        if part:  # else anything may stand there, as deep as it likes
+            check(inner, part, f"{place}.{name}".lstrip("."), root)
 
 
 def _parts(value, schema):

@@ -5,7 +5,7 @@ Each of the three modules has the same names:
 - `Step`: the base class of a model that has `train_step` and `test_step`. It asks of the model,
   besides what is Keras' own: `batch_of`, `augmented`, `noise_for`, `batch_cost`, `adapt`,
   `forward_state`, `end_training_step` and `end_test_step` (see `models.fitting`).
-- `in_place(model, xla)`: the function that `fit` calls for data that stay in place.
+- `in_place(model, xla, form)`: the function that `fit` calls for data that stay in place.
 - `placed(array)`: an array where the steps are computed, on each of the devices.
 - `each_batch(model)`: the one for data that come in batches; None where Keras' own is as fast.
 - `normal(shape, seed_generator, dtype)`, `uniform(...)`: standard normal, and uniform, noise.

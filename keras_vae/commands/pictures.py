@@ -18,7 +18,7 @@ def sample(*, run, count, seed, temperature, first, label, where, draw, out):
     with output_folder(out.parent), atomic_write(out) as path:
         vae, request = runs.find(run).open(), (count, seed, temperature, first)
         suited = figures_of(vae) if out.suffix == ".png" else None
-        label = label if where is None else conditions.parsed(vae.covariates, where)
+        label = conditions.asked(vae.covariates, label, where)
         x = vae.sample(*request, label=label, mean=not draw and out.suffix != ".csv")
         if suited:
             plotting.save(suited.drawn(x), path)
@@ -39,9 +39,9 @@ def impute(*, run, data, num_samples, seed, unseen, out):
         head, lines, separator = rows.read(data)
         x = rows.numbers(columns, lines, head, unseen)
         labels = rows.labels(columns, lines, head)
-        filled = vae.impute(x, num_samples, seed, label=labels)
-        write_rows(path, rows.filled(head, lines, rows.texts(columns, filled)), separator)
-    print(f"wrote {out}: {len(lines)} rows, {int(np.isnan(x).sum())} gaps filled")
+        filled = rows.texts(columns, vae.impute(x, num_samples, seed, label=labels))
+        write_rows(path, rows.filled(head, lines, filled), separator)
+    print(f"wrote {out}: {len(lines)} rows, {rows.gaps(head, lines, filled)} gaps filled")
 
 
 def columns_of(vae):
@@ -66,7 +66,7 @@ def plot(*, run, label, where):
     """Draws the latent traversal, and the manifold if z has two dimensions, into a run."""
     folder = runs.Run(run)
     vae = folder.open()
-    label = label if where is None else conditions.parsed(vae.covariates, where)
+    label = conditions.asked(vae.covariates, label, where)
     suited = figures_of(vae)
     figures = {"traversal.png": suited.traversal(label)}
     if vae.latent_dim == 2:

@@ -86,7 +86,8 @@ class Principal:
                 (entries, PROJECTED), "float32"
             )
             self.projection = directions / np.float32(math.sqrt(PROJECTED))
-        values, vectors = np.linalg.eigh(np.cov(self._projected(x), rowvar=False))
+        covariance = np.atleast_2d(np.cov(self._projected(x), rowvar=False))
+        values, vectors = np.linalg.eigh(covariance)
         self.directions = vectors[:, np.argsort(-values)[:FEATURES]]
 
     def __call__(self, x):

@@ -63,22 +63,30 @@ def white(x):
 
 
 AUGMENTS = {"binarize": Binarize}
+APART = 2**30
+"""How far the seed of an `augment` that goes by a name is from that of the model's epsilon: of one
+seed, both would be made of the same random words."""
 ROWS = 256
 """How many examples are augmented before training begins, to see what comes of them."""
 
 
 def get(augment, seed=None):
-    """Returns the layer that goes by a name, which draws with `seed`; or the layer itself, or None.
+    """Returns the layer that goes by a name; or the layer itself, or None.
+
+    Args:
+        augment: a name, a layer or None.
+        seed: of the model; a layer that goes by a name draws with one far from it.
 
     Example:
 
     >>> get("binarize", seed=1).seed
-    1
+    1073741825
     """
     if augment is None:
         return None
     if isinstance(augment, str):
-        return named("augment", augment, AUGMENTS)(seed=seed)
+        apart = None if seed is None else (seed + APART) % 2**31
+        return named("augment", augment, AUGMENTS)(seed=apart)
     return lookup("augment", augment, AUGMENTS, keras.layers.Layer)
 
 

@@ -74,6 +74,7 @@ class Fitting(backend.Step):
         A first `fit` of a learned prior has a `PriorWarmup`, and one of a hierarchy of vectors
         a `KLWarmup`, unless `callbacks` hold one.
         """
+        self._assert_compile_called("fit")
         backend.check_distribution()
         bound = FIT.bind(self, *args, **kwargs)
         bound.apply_defaults()
@@ -93,6 +94,7 @@ class Fitting(backend.Step):
 
     def train_on_batch(self, *args, **kwargs):
         """As `keras.Model.train_on_batch`."""
+        self._assert_compile_called("train_on_batch")
         with self._errors(), self._loop.running():
             return super().train_on_batch(*args, **kwargs)
 

@@ -25,7 +25,8 @@ class Imputing(Scoring):
             num_samples: draws of z for each example, K, at least 1.
             seed: integer in [-2**63, 2**63).
             index: of each example, `(B,)`, whose noise it gets, as in `score`; None: 0, 1, 2, ….
-            batch_size: how many z are decoded at once; None: as many as are fast.
+            batch_size: how many z are decoded at once; None: as many as are fast. Those of one
+                example are decoded at once in any case, since one of them is chosen.
             label: for a conditional model: one, or one each, `(B,)`.
 
         Returns:

@@ -145,7 +145,8 @@ def split_validation(given):
     count = given["x"].shape[0]
     size = math.floor(count * (1 - share))
     if 0 < size < count:  # else Keras says what is wrong
-        given["validation_data"] = tuple(given[name][size:] for name in names)
+        parts = (given[name][size:] if name in names else None for name in COLUMNS)
+        given["validation_data"] = tuple(parts)
         given.update({name: given[name][:size] for name in names}, validation_split=0.0)
 
 

@@ -104,13 +104,12 @@ def fit_prior(
 
 
 def with_prior(vae, prior):
-    """A copy of a VAE with another prior."""
-    parts = {
-        name: copied(getattr(vae, name))
-        for name in ("encoder", "decoder", "likelihood", "objective", "augment")
-    }
-    fitted = type(vae)(**{**vae.get_config(), **parts, "prior": prior})
-    for name in ("encoder", "decoder", "likelihood", "augment", "sampling"):
+    """A copy of a VAE with another prior; with its own, that is copied too."""
+    own = ("prior",) if prior is vae.prior else ()
+    names = ("encoder", "decoder", "likelihood", "objective", "augment", *own)
+    parts = {"prior": prior, **{name: copied(getattr(vae, name)) for name in names}}
+    fitted = type(vae)(**{**vae.get_config(), **parts})
+    for name in ("encoder", "decoder", "likelihood", "augment", "sampling", *own):
         one, other = getattr(fitted, name), getattr(vae, name)
         for mine, its in zip(variables(one), variables(other), strict=True):
             mine.assign(ops.copy(its))

@@ -12,6 +12,9 @@ import onnx
 import pytest
 
 from export import convert, validate
+from keras_vae import VAE
+from keras_vae.distributions import Columns
+from keras_vae.tables import Column
 
 ROOT = Path(__file__).parents[2]
 IN_A_PROCESS = """
@@ -136,6 +139,12 @@ def test_reduced_precision_is_exported_as_float32(policy, tmp_path, make_vae, sa
 
 
 def test_full_precision_is_left_alone(vae):
+    assert convert.float32(vae) is vae
+
+
+def test_names_of_types_that_are_data_are_left_alone():
+    column = Column("type", "category", categories=("float16", "float32", "float64"))
+    vae = VAE.from_architecture("mlp", (1,), 2, Columns([column]), seed=0)
     assert convert.float32(vae) is vae
 
 

@@ -100,10 +100,14 @@ def test_a_push_replaces_the_bundle_of_an_earlier_one_and_nothing_else(hub, push
     first = push(bundle, model=saved)
     there = hub.commits[PLACE]
     assert there[-1]["model.keras"] == saved.read_bytes()
-    there[-1].update({"LICENSE": b"mine", "decoder_int8.onnx": b"old", "notes/a.onnx": b"mine"})
+    mine = dict.fromkeys(
+        ["LICENSE", "notes/a.onnx", "upscaler.onnx", "explorer/mine.html"], b"mine"
+    )
+    ours = dict.fromkeys(["decoder_int8.onnx", "explorer/bundle/decoder.onnx"], b"old")
+    there[-1].update(mine | ours)
     (bundle / "samples.png").unlink()
     push(bundle)
-    assert set(there[-1]) == {*read(bundle), ".gitattributes", "LICENSE", "notes/a.onnx"}
+    assert set(there[-1]) == {*read(bundle), ".gitattributes", *mine}
     assert "model.keras" in hub.files(PLACE, first.oid)  # what was there is there still
 
 

@@ -7,11 +7,12 @@ Spark is not in it, for its size and its need of Java: `pip install pyspark` the
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from export.runtime import OnnxVAE
+from export.runtime import OnnxVAE, beam
 from keras_vae import VAE
 
 ROOT = Path(__file__).parents[3]
@@ -90,3 +91,18 @@ def test_a_column_that_is_not_there_is_named(bundle):
 
     with pytest.raises(ValueError, match="id must be one of the columns x"):
         Sampler(bundle)({"x": np.zeros(1)})
+
+
+class Graph:
+    """A session of onnxruntime, as far as it is asked what it takes."""
+
+    def get_inputs(self):
+        return [SimpleNamespace(name="label", type="tensor(int64)")]
+
+
+def test_beam_refuses_what_a_graph_does_not_take():
+    assert beam.fed(Graph(), "label", 2.0) == 2
+    with pytest.raises(ValueError, match=r"label must hold whole numbers, got 2\.9"):
+        beam.fed(Graph(), "label", 2.9)
+    with pytest.raises(ValueError, match="the graph takes label, got 'id'"):
+        beam.fed(Graph(), "id", 1)

@@ -107,3 +107,12 @@ def test_a_keyword_means_what_json_schema_says(keyword):
     for value in refused:
         with pytest.raises(ValueError, match=r"and the schema says|is missing"):
             schema.check(value, part)
+
+
+def test_what_nothing_is_said_of_may_be_nested_as_deep_as_python_reads():
+    value = schema.parsed('{"a":' * 900 + "1" + "}" * 900)
+    schema.check({"config": value}, {"properties": {"config": {}}})
+    layer = {"class_name": "Normal", "support": "numbers", "config": value}
+    schema.check(
+        layer, {**manifest.SCHEMA["properties"]["likelihood"], "$defs": manifest.SCHEMA["$defs"]}
+    )
