@@ -112,7 +112,7 @@ runs/$(NAME)/model.keras: | $(INSTALLED)
 test: $(INSTALLED)  ## Run the tests and the docstring examples, on TensorFlow
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
-test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx .venv/.hub $(CONFORMANCE)/node/.locked $(ENGINES)/.locked $(SITE)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
+test-all: $(INSTALLED) .venv/.torch .venv/.jax2onnx .venv/.hub .venv/.anndata $(CONFORMANCE)/node/.locked $(ENGINES)/.locked $(SITE)/.locked  ## Run every test, heavier repetitions too, on TensorFlow, JAX and PyTorch
 	@for backend in tensorflow jax torch; do echo "==> the tests on $$backend"; \
 	  KERAS_BACKEND=$$backend $(PY) -m pytest --all $(PYTEST_FLAGS) || exit; done
 
@@ -182,6 +182,16 @@ $(BENCH)/pythae/.locked: benchmarks/requirements.txt
 .venv/.hub: $(LOCKED)
 	@echo "==> huggingface_hub, for the tests of sharing"
 	$(PY) -m pip install huggingface_hub==2.4.0
+	@touch $@
+
+# Without what it depends on, since it asks for pandas 2, and reads and writes these files by 3 too.
+CELLS := anndata==0.12.19 array-api-compat==1.16.0 donfig==0.8.1.post1 google-crc32c==1.9.0 \
+  legacy-api-wrap==1.5 natsort==8.4.0 numcodecs==0.16.6 scverse-misc==0.0.3 session-info2==0.4.1 \
+  zarr==3.1.6
+
+.venv/.anndata: $(LOCKED)
+	@echo "==> AnnData, for the tests of counts of cells"
+	$(PY) -m pip install --no-deps $(CELLS)
 	@touch $@
 
 .venv/.torch: $(LOCKED)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -17,11 +18,18 @@ def counts(rng):
     return rng.poisson(0.5, (60, 12)).astype("float32")
 
 
+def anndata_or_skip():
+    """AnnData, which writes the texts of pandas 3 if it is told to."""
+    anndata = pytest.importorskip("anndata")
+    anndata.settings.allow_write_nullable_strings = True
+    return anndata
+
+
 @pytest.fixture
 def h5ad(counts, tmp_path):
     """Writes an .h5ad, and gives its path."""
 
-    anndata = pytest.importorskip("anndata")
+    anndata = anndata_or_skip()
 
     def written(x=None, name="cells.h5ad", **obs):
         cells = anndata.AnnData(sparse.csr_matrix(counts) if x is None else x)
@@ -106,7 +114,7 @@ def test_several_columns_of_obs_are_covariates(h5ad, tmp_path, capsys):
 
 
 def normalized(counts, **others):
-    anndata = pytest.importorskip("anndata")
+    anndata = anndata_or_skip()
     cells = anndata.AnnData(np.log1p(counts))
     for name, layer in others.pop("layers", {}).items():
         cells.layers[name] = layer
@@ -157,10 +165,13 @@ def test_an_npz_whose_indices_are_beyond_its_shape_is_refused(counts, tmp_path):
 
 
 def test_what_does_not_fit_is_refused(h5ad, counts, tmp_path):
-    path = h5ad(kind=["a", None] * 30, many=np.arange(60))
+    few = {"cluster": [0.0, 1.0, np.nan] * 20, "whole": pd.array([0, None] * 30, dtype="Int64")}
+    path = h5ad(kind=["a", None] * 30, many=np.arange(60), **few)
     for given, message in (
         ({"label": "sort"}, "none named 'sort'"),
         ({"label": "kind"}, "lacks the label of 30 cells"),
+        ({"label": "cluster"}, "lacks the label of 20 cells"),
+        ({"label": "whole"}, "lacks the label of 30 cells"),
         ({"columns": "columns.json"}, "columns are for tables"),
     ):
         with pytest.raises(ValueError, match=message):
