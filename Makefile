@@ -26,7 +26,11 @@ INSTALLED := .venv/.installed
 DATA = digits
 DATA_DIR =
 ROW =
-NAME := $(patsubst -%,%,$(subst /,-,$(subst ../,,$(DATA:/=))))
+ifneq ($(words $(DATA)),1)
+$(error DATA must be one name or path without spaces, got '$(DATA)')
+endif
+# Of a path with a number of its own, since x.npz may lie in many folders.
+NAME := $(patsubst -%,%,$(subst /,-,$(subst ../,,$(DATA:/=))))$(if $(findstring /,$(DATA)),-$(firstword $(shell printf %s '$(abspath $(DATA))' | cksum)))
 TRAINED := runs/$(NAME)/model.keras
 MODEL = $(TRAINED)
 OUT = $(patsubst %/,%,$(dir $(MODEL)))/onnx
@@ -72,6 +76,7 @@ help:  ## Show this list
 ##                      .parquet, .h5ad, a folder of images
 ##   DATA_DIR=dir       a folder that holds the downloaded data set
 ##   TRAIN_FLAGS=       what `keras_vae train` gets; remove runs/$DATA to train again
+##   SAMPLE_FLAGS=      what the sampling gets, as `--label 3` of a model with labels
 ##   MODEL=path.keras   export this model and train nothing
 ##   OUT=dir            where the bundle goes; beside the model, as onnx/, if not given
 ##   ROW=mlp            a row of the ladder, a file of benchmarks/ladder
@@ -98,7 +103,7 @@ export: $(INSTALLED) $(filter $(TRAINED),$(MODEL))  ## Train if there is no mode
 	@echo "==> export $(MODEL) to $(OUT)"
 	$(PY) -m export $(MODEL) --out $(OUT)
 	@echo "==> draw 64 samples with onnxruntime, without TensorFlow"
-	$(PY) -m export.runtime $(OUT) --count 64 --seed 0 --out $(SAMPLES)
+	$(PY) -m export.runtime $(OUT) --count 64 --seed 0 $(SAMPLE_FLAGS) --out $(SAMPLES)
 	@echo
 	@$(PY) -m export.report $(OUT) --picture $(SAMPLES) --started $(STARTED)
 
@@ -125,7 +130,7 @@ conformance: $(RUNNERS) .venv/.jax2onnx $(filter $(TRAINED),$(MODEL))  ## Draw t
 	  || echo "apt-get failed; the table comes without a browser"; fi
 	@status=0; for converter in tf2onnx jax2onnx; do out=$(CONFORMANCE)/$$converter; \
 	  echo "==> export $(MODEL) to $$out"; \
-	  $(PY) -m export $(MODEL) --out $$out --converter $$converter; \
+	  $(PY) -m export $(MODEL) --out $$out --converter $$converter || exit; \
 	  echo "==> run $$out in every runtime"; \
 	  $(PY) -m tests.conformance.driver $(MODEL) $$out || status=$$?; done; exit $$status
 

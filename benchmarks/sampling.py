@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from export.runtime import OnnxVAE
 from export.runtime.pool import cores, in_order
 from export.runtime.sampler import draw
-from export.runtime.sessions import onnxruntime
+from export.runtime.sessions import Session, onnxruntime
 
 THREADS, WORKERS, CHUNKS = (1, 2), (1, 2, 3, 4), (32, 64, 128, 256, 512)
 SMALL = (1, 64)
@@ -128,7 +128,9 @@ def session(path, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     model, providers = str(path / "sampler.onnx"), ["CPUExecutionProvider"]
-    return onnxruntime.InferenceSession(model, options, providers=providers)
+    opened = onnxruntime.InferenceSession(model, options, providers=providers)
+    shapes = {value.name: tuple(value.shape[1:]) for value in opened.get_outputs()}
+    return Session(path, opened, shapes)
 
 
 def speed(vae):

@@ -81,7 +81,6 @@ def _summary(out, seconds):
 
 
 def _export(run, out, options):
-    metrics = _known(run.published)
     backend = CONVERTERS[options.converter]  # any other may have trained
     _say(f"loading Keras on {backend}")
     if "keras" not in sys.modules:  # which reads it once, and whoever called keeps what was said
@@ -91,7 +90,7 @@ def _export(run, out, options):
         from export import bundle, validate
     _say(f"loading {run.model}")
     vae, variants = run.open(), {}
-    detector = _known(lambda: run.detector(vae))
+    metrics, detector = _known(run.published), _known(lambda: run.detector(vae))
     if options.precision:
         variants = {"precision": options.precision, **_held_out(vae, run, options)}
     known = {"metrics": metrics, "detector": detector, **variants}

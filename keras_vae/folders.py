@@ -37,6 +37,11 @@ def atomic_folder(path):
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():
         raise FileExistsError(errno.EEXIST, "Exists and is not a folder", str(path))
+    if os.path.ismount(path):
+        raise ValueError(
+            f"cannot write {path}: it is a mount point, which no new folder can replace: give a "
+            f"folder inside it, such as {path / 'new'}"
+        )
     with staged(hidden(path, "writing"), path, partial(_put_back, path=path)) as stage:
         new = stage / "new"
         new.mkdir()

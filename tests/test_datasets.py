@@ -489,6 +489,11 @@ def test_binarize_draws_each_pixel_with_its_own_probability():
     assert (np.abs(drawn.mean(axis=0) - x[0]) <= 5 * standard_error).all()
 
 
+@pytest.mark.parametrize("x", [[[0.0, 1.2]], [[-1.0, 0.0]], [[0.0, 2.0, 3.0]]])
+def test_what_is_not_grey_is_left_as_it_is(x):
+    np.testing.assert_array_equal(datasets.binarization.grey_levels(np.float32(x)), np.float32(x))
+
+
 def test_binarize_is_fixed_by_its_seed():
     x = np.full((50, 20), 0.5)
     draws = [datasets.binarize(x, seed).tobytes() for seed in (0, 0, 1, -1, 2**63 - 1)]

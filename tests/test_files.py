@@ -187,6 +187,33 @@ def test_what_stands_in_the_way_is_named_and_kept(files, tmp_path, name, kind):
 
 def test_a_folder_of_another_user_is_not_written_into(files, tmp_path, monkeypatch):
     files.hidden(tmp_path / "a.txt", "writing").mkdir()
-    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(files, "_owner_of_new", lambda folder: 12345)
     with pytest.raises(ValueError, match="is of another user, whose run goes on or was"):
         write(files, tmp_path / "a.txt")
+
+
+def test_where_all_files_are_given_to_one_user_a_killed_run_is_gone_on_with(
+    files, tmp_path, monkeypatch
+):
+    files.hidden(tmp_path / "a.txt", "writing").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    write(files, tmp_path / "a.txt")
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_nothing_is_left_where_an_open_file_keeps_its_folder(files, tmp_path, monkeypatch):
+    """As on NFS, where what is removed while it is open has another name until it is closed."""
+    rmdir, opened = Path.rmdir, []
+
+    def as_on_nfs(folder):
+        if len(opened) % 2 == 0:  # the first time, the lock is open
+            opened.append(folder)
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        opened.append(folder)
+        rmdir(folder)
+
+    monkeypatch.setattr(Path, "rmdir", as_on_nfs)
+    for _ in range(2):
+        write(files, tmp_path / "a.txt")
+        assert os.listdir(tmp_path) == ["a.txt"]
+    assert len(opened) == 4

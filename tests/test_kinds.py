@@ -50,7 +50,10 @@ def test_every_kind_draws_every_figure(shape, num_classes, rng):
 def test_a_label_is_drawn_as_often_as_the_data_have_it(rng):
     vae = model((3,), num_classes=4)
     x = kinds.draws(vae, np.array([0, 2, 2, 2]))
-    expected = [vae.sample(250, label=0, mean=False), vae.sample(750, label=2, mean=False)]
+    expected = [
+        vae.sample(250, label=0, mean=False),
+        vae.sample(750, first=250, label=2, mean=False),
+    ]
     assert np.array_equal(x, np.concatenate(expected))
     assert len(kinds.draws(vae)) == 1000
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_vae import plotting
+from keras_vae.plotting import panels
 from tests import pictures
 
 
@@ -116,6 +117,14 @@ def test_the_manifold_grows_right_and_up_through_normal_quantiles():
     values = 1 / (1 + np.exp(-quantiles))
     np.testing.assert_allclose(shown[..., 0], np.tile(values, (4, 1)), rtol=1e-5)
     np.testing.assert_allclose(shown[..., 1], np.tile(values[::-1, np.newaxis], (1, 4)), rtol=1e-5)
+
+
+def test_constant_columns_and_gaps_take_no_panel():
+    x = np.float32([[np.nan, 2, np.nan, 1], [5, 2, np.nan, 2], [5, np.nan, np.nan, 3]])
+    assert panels.varied(x).tolist() == [3]
+    figure = plotting.column_reconstructions(x, x)
+    (axes,) = figure.axes
+    assert axes.lines[1].get_xy1() == (1, 1)  # the line of equal ones, whatever is missing
 
 
 @pictures.drawn()

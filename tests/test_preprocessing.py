@@ -8,8 +8,8 @@ import pytest
 from keras import layers
 
 import keras_vae
-from keras_vae import cli
-from keras_vae.distributions import Transformed, likelihoods
+from keras_vae import VAE, cli
+from keras_vae.distributions import Transformed, VampPrior, likelihoods
 from tests.tensors import array
 
 PIXELS = ["bernoulli", "continuous_bernoulli", "discretized_logistic", "normal"]
@@ -154,3 +154,42 @@ def test_train_standardizes_vectors_of_any_numbers(columns, tmp_path, capsys):
     flags += ["--preprocessing", "none", "--overwrite"]
     assert cli.main(["train", "--data", f"{tmp_path}/people.npy", "--out", str(run), *flags]) == 0
     assert type(keras.saving.load_model(run / "model.keras").likelihood).__name__ == "Normal"
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "layer", "x"),
+    [
+        ("poisson", layers.Rescaling(255), np.arange(256) / 255),
+        ("poisson", layers.Rescaling(100), np.arange(3000) / 100),
+        ("poisson", layers.Rescaling(1 / 0.3, offset=-7), 0.3 * (np.arange(3000) + 7)),
+        ("continuous_bernoulli", layers.Rescaling(1 / 13.9, offset=-12.2 / 13.9), [12.2, 26.1]),
+        ("continuous_bernoulli", layers.Rescaling(1 / 39.6, offset=-19.8 / 39.6), [19.8, 59.4]),
+    ],
+)
+def test_rounding_takes_no_value_out_of_the_support(likelihood, layer, x):
+    x = np.float32(x)[:, None]
+    unit = Transformed.of(likelihoods.get(likelihood), layer, (1,))
+    assert array(unit.in_support(x)).all()
+    y = array(unit.preprocess(x))
+    np.testing.assert_array_equal(y, np.round(y))
+    assert not array(unit.in_support(x + np.float32(0.004 * np.ptp(x) / len(x)))).all()
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "layer", "low", "high"),
+    [
+        ("normal", layers.Normalization(mean=65.0, variance=144.0), 40, 90),
+        ("continuous_bernoulli", layers.Rescaling(1 / 255), 0, 255),
+        ("poisson", None, 0, 3),
+        ("bernoulli", None, 0, 1),
+    ],
+)
+def test_the_pseudo_inputs_of_a_vamp_prior_lie_where_the_data_do(likelihood, layer, low, high):
+    prior = VampPrior(50)
+    vae = VAE.from_architecture("mlp", (4,), 2, likelihood, prior, preprocessing=layer, seed=0)
+    seen = []
+    prior.posterior = lambda u: seen.append(array(u))
+    assert prior.components is None
+    assert low <= seen[0].min() < seen[0].max() <= high
+    assert seen[0].std() > 0.01 * (high - low)
+    assert vae.prior is prior

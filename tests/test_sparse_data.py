@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 from keras_vae import cli, datasets
-from keras_vae.commands import runs
+from keras_vae.commands import recipe, runs
 from keras_vae.commands.testing import load_test_set
 from keras_vae.distributions import Column
 
@@ -57,6 +57,25 @@ def test_all_forms_of_x_are_the_same_sparse_rows(form, counts, h5ad):
     expected = datasets.dataset.from_arrays("counts", counts)
     np.testing.assert_array_equal(data.x_train.toarray(), expected.x_train)
     np.testing.assert_array_equal(data.x_test.toarray(), expected.x_test)
+
+
+def test_what_is_given_stays_as_it_was():
+    x = sparse.csr_matrix(([1, 2, 3, 4], [2, 0, 1, 1], [0, 2, 4]))
+    before = x.toarray()
+    found = datasets.sparse.rows_of(x, "x")
+    np.testing.assert_array_equal(x.toarray(), before)
+    np.testing.assert_array_equal(found.toarray(), before)
+
+
+@pytest.mark.parametrize("value", [0.1, 1.7, 1000.1])
+def test_a_constant_column_of_sparse_rows_stays_as_wide(value, rng):
+    x = rng.normal(size=(10_000, 3)).astype("float32")
+    x[:, 1] = value
+    x[:, 2] *= rng.random(len(x)) < 0.3
+    layer = recipe.standardizing(sparse.csr_array(x))
+    expected = recipe.standardizing(x)
+    np.testing.assert_allclose(layer.input_variance, expected.input_variance, rtol=1e-9)
+    assert layer.input_variance[1] == 1
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "bsr"])

@@ -7,6 +7,7 @@ The bundle is of the digits: 256 bytes an image.
 
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,14 +17,12 @@ from export.runtime.cli import main as command
 def main():
     """Prints the bytes that were written and images a second."""
     bundle, count = sys.argv[1:]
-    out, started = Path(bundle, "..", "stream.npy"), time.perf_counter()
-    try:
+    with tempfile.TemporaryDirectory(dir=Path(bundle).parent) as folder:  # no rows from before
+        out, started = Path(folder, "stream.npy"), time.perf_counter()
         if status := command([bundle, "--count", count, "--out", str(out)]):
             raise RuntimeError(f"python -m export.runtime returned {status}")
         rate = int(count) / (time.perf_counter() - started)
         print(json.dumps({"bytes": out.stat().st_size, "images_per_second": rate}))
-    finally:
-        out.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ def _main(arguments):
         return _fail(f"cannot write {out}: {error.strerror or error}; {_left(out)}")
     except MemoryError:
         return _fail(f"out of memory; {_left(out)}")
+    except sessions.NotComputedError as error:
+        return _fail(f"{error}; {_left(out)}")
     except (ValueError, *sessions.ERRORS) as error:
         return _fail(error)
     except KeyboardInterrupt:

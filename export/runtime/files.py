@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ except ImportError:  # such a system cannot tell two runs at once apart
     fcntl = None
 
 LONGEST = 255  # bytes of a name
+TRIES = 3
+"""How often a lock is tried whose folder another run, that just ended, removes."""
 
 
 @contextmanager
@@ -106,17 +109,28 @@ def locked(folder: Path, path: Path) -> Iterator[Path]:
     Raises:
         ValueError: another run has the lock, or what stands in the way is not ours.
     """
-    _make(folder, path)
-    lock = regular(folder / "lock", path)
     busy = ValueError(f"another run is writing {path}: wait for it, or choose another name")
+    opened, lock = _opened(folder, path)
+    if opened is None:
+        raise busy
     try:
-        opened = nullcontext() if fcntl is None else lock.open("ab")
-    except FileNotFoundError:  # a run that just ended removed the folder
-        raise busy from None
-    with opened as file:
-        if file and not _take(file, lock):
-            raise busy
-        yield folder
+        with opened as file:
+            if file and not _take(file, lock):
+                raise busy
+            yield folder
+    finally:
+        with suppress(OSError):  # NFS has an open lock by another name until here: see `remove`
+            folder.rmdir()
+
+
+def _opened(folder, path):
+    """The lock of a folder, open, and its path; None where other runs remove the folder."""
+    for _ in range(TRIES):
+        _make(folder, path)
+        lock = regular(folder / "lock", path)
+        with suppress(FileNotFoundError):
+            return nullcontext() if fcntl is None else lock.open("ab"), lock
+    return None, lock
 
 
 def _take(file, lock):
@@ -137,11 +151,17 @@ def _make(folder, path):
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode):
             raise _in_the_way(folder, path) from None
-        if getattr(os, "geteuid", lambda: found.st_uid)() != found.st_uid:
+        if _owner_of_new(folder.parent) != found.st_uid:
             raise ValueError(  # who could put links into it
                 f"cannot write {path}: {folder} is of another user, whose run goes on or was "
-                "killed: let them run it again, or choose another name"
+                "killed: let them run it again, remove it, or choose another name"
             ) from None
+
+
+def _owner_of_new(folder):
+    """Whose a file is that is made there now: some file systems give all of them to one user."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_uid
 
 
 def regular(file: Path, path: Path) -> Path:

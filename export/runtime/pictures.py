@@ -5,11 +5,12 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import files, memory
 
 GAP = 2  # pixels between two examples
+WHITES = (1, 255, 65535)
 
 
 def grid(x: NDArray[Any]) -> NDArray[np.uint8]:
@@ -41,6 +42,21 @@ def grid(x: NDArray[Any]) -> NDArray[np.uint8]:
     tiles = np.concatenate([tiles, blank]).reshape(rows, columns, *tiles.shape[1:])
     sheet = tiles.swapaxes(1, 2).reshape(rows * tiles.shape[2], columns * tiles.shape[3], -1)
     return np.pad(sheet, [(0, GAP), (0, GAP), (0, 0)], constant_values=128).squeeze()
+
+
+def white_of(location: ArrayLike, scale: ArrayLike) -> float:
+    """The value of a white pixel in the unit of x, of which the model sees (x − location) / scale.
+
+    Where that centres the pixels, it does not say what white is: location + scale is at most
+    somewhat larger than it, and it is 1, 255 or 65535.
+
+    Example:
+
+    >>> white_of(127.5, 127.5), white_of(0.13, 0.31), white_of(33.3, 78.6)
+    (255, 1, 255)
+    """
+    reach = float(np.max(np.add(location, np.abs(scale))))
+    return next((white for white in WHITES if reach <= 1.25 * white), reach)
 
 
 def check_picture(shape: tuple[int, ...]) -> None:

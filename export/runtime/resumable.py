@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 
 from . import files
 from .record import Record
+from .sessions import NotComputedError
 
 INTERVAL = 1.0  # seconds from one line of the record to the next
 
@@ -35,7 +36,8 @@ def resumable(
     """Yields the `Rows` of a float32 array that takes its place at `path` once they are filled.
 
     If the block is interrupted or the process is killed, the finished rows stay beside `path`, and
-    the same call continues after them. After a ValueError nothing stays.
+    the same call continues after them. After a ValueError nothing stays, but for a
+    `sessions.NotComputedError`.
 
     Args:
         path: the file, with a name that ends in .npy; what stands there is replaced at the end.
@@ -71,7 +73,8 @@ def resumable(
         except BaseException as error:
             with suppress(OSError):  # the last line is still valid
                 rows.close()
-            if isinstance(error, ValueError) or not rows.record.file.exists():
+            bad = isinstance(error, ValueError) and not isinstance(error, NotComputedError)
+            if bad or not rows.record.file.exists():
                 files.remove(folder)
             raise
         files.remove(folder)

@@ -24,6 +24,10 @@ ERRORS = tuple(
 )
 
 
+class NotComputedError(ValueError):
+    """onnxruntime failed in a computation, perhaps for want of memory: not for what was asked."""
+
+
 class Session:
     """An ONNX file, opened: it computes float32, in the shapes that the manifest says.
 
@@ -56,7 +60,7 @@ class Session:
         try:
             outputs = self.opened.run(names, feeds)
         except ERRORS as error:
-            raise ValueError(f"{self.path} cannot be computed: {_line(error)}") from error
+            raise NotComputedError(f"{self.path} cannot be computed: {_line(error)}") from error
         count = int(feeds["count"]) if "count" in feeds else len(next(iter(feeds.values())))
         for name, output in zip(names, outputs, strict=True):
             want, got = (count, *self.shapes[name]), np.shape(output)

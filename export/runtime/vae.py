@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import conditions, each, manifest, memory, sampler, sessions
+from . import conditions, each, manifest, memory, pictures, sampler, sessions
 from .checks import Label, check_draw, check_score, checked_index, checked_label, checked_rows
 from .pool import cores, in_order
 
@@ -363,7 +363,7 @@ class OnnxVAE:
         return given, lambda rows: _rows(given, rows) | scalars
 
     def as_seen(self, x: NDArray[Any]) -> NDArray[Any]:
-        """x as the model sees it after its preprocessing, such as pixels from 0 to 1.
+        """x as it is shown: of images pixels from 0 to 1, of all else what the model sees.
 
         Args:
             x: in its own unit, (B, *input_shape); the graphs take and give it so.
@@ -372,6 +372,8 @@ class OnnxVAE:
         if told is None:
             return x
         location, scale = (np.array(told[name], np.float32) for name in ("location", "scale"))
+        if location.any() and len(self.input_shape) == 3:
+            return x / pictures.white_of(location, scale)
         return (x - location) / scale
 
     @cached_property

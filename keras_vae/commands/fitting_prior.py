@@ -37,6 +37,7 @@ def fit_prior(*, run, prior, epochs, seed, data_dir, out, overwrite):
     before, data = json.loads(old.record.read_bytes()), same_data(settings, old)
     history = keras.callbacks.History()
     with output_folder(new.path), atomic_files(new.path, runs.STALE) as folder:
+        check_free(new, overwrite)  # again, now that no other can write there
         print(f"fitting {prior} to z of {data.x.shape[0]} examples of {settings.data}", flush=True)
         fitted = keras_vae.fit_prior(
             vae,
@@ -55,7 +56,7 @@ def fit_prior(*, run, prior, epochs, seed, data_dir, out, overwrite):
         made = settings.data, settings.data_dir, settings.binarize, old.label()
         written.write_metrics(runs.Source(*made), metrics)
         names = sorted(path.name for path in folder.iterdir())
-    new.forget()
+        new.forget()
     if known is not None:
         print("before:", testing.describe(known["test"]))
     print("after: ", testing.describe(metrics))

@@ -237,7 +237,8 @@ def standardizing(x):
     else:
         axes = tuple(range(x.ndim - 1))
         mean, variance = (f(x, axis=axes, dtype="float64") for f in (np.mean, np.var))
-    return keras.layers.Normalization(mean=mean, variance=np.where(variance > 0, variance, 1.0))
+    constant = variance <= (1e-7 * mean) ** 2  # as far as float32 can tell
+    return keras.layers.Normalization(mean=mean, variance=np.where(constant, 1.0, variance))
 
 
 def options_of(settings):

@@ -65,6 +65,7 @@ class Run:
         self.report = self.path / "evaluation.json"
         self.anomaly = self.path / "anomaly.json"
         self.tensorboard = self.path / "tensorboard"
+        self._opened = None  # SHA-256 of the model, once it is opened
 
     @property
     def checkpoints(self):
@@ -102,9 +103,16 @@ class Run:
                 f"the training in {self.path} is not done: end it by python -m keras_vae train "
                 f"--resume {self.path}"
             )
+        self._opened = self._digest() if self.model.is_file() else None  # of what comes
         vae = load_model(self.model)
         check_finite(vae, self.model)
+        self._check_opened()
         return vae
+
+    def _check_opened(self):
+        """Raises `ValueError` if the model is no longer the one that was opened."""
+        if self._opened != self._digest():
+            raise ValueError(f"{self.model} was replaced in the meantime: run this again")
 
     def check_report(self, out):
         """A report may be written anywhere."""
@@ -159,7 +167,8 @@ class Run:
         return self._told(self.metrics, "train", published)
 
     def write_detector(self, detector):
-        """Writes anomaly.json, beside the model."""
+        """Writes anomaly.json, beside the model that was opened."""
+        self._check_opened()
         told = {**detector.to_json(), "model_sha256": self._digest()}
         with atomic_write(self.anomaly) as path:
             path.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n")
@@ -191,7 +200,7 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             name = type(error).__name__
             raise ValueError(f"{path}, which is not what {command} wrote ({name})") from error
-        if digest != self._digest():
+        if digest != (self._opened or self._digest()):
             raise ValueError(f"{path}: it is of another model than {self.model}")
         return found
 

@@ -44,7 +44,7 @@ def train(*, given, config=None, out=None, resume=None, overwrite=False, shown="
         else:
             run = runs.Run(resume)
             settings, state = before(run, config, given)
-        _train(run, settings, state, shown)
+        _train(run, settings, state, shown, overwrite)
 
 
 def check_free(run, overwrite):
@@ -89,12 +89,16 @@ def before(run, config, given):
     return settings, state
 
 
-def _train(run, settings, state, shown):
+def _train(run, settings, state, shown, overwrite):
     """Trains from the beginning or from `state`, with the lock of the run."""
     given, (settings, data, now, vae) = settings, made(settings)
     before = list(of_the_model_before(run))
     with output_folder(run.path), atomic_files(run.path, runs.STALE) as new:
-        state = begun(run, vae, now) if state is None else gone_on(vae, now, state)
+        if state is None:
+            check_free(run, overwrite)  # again, now that no other can write there
+            state = begun(run, vae, now)
+        else:
+            state = gone_on(vae, now, state)
         print(told(data, settings, state), flush=True)
         flags = chosen(given, settings)
         if flags:

@@ -161,7 +161,8 @@ def grey_levels(x):
         return x.grey_levels()
     levels = np.rint(np.asarray(x) * 255)
     whole = np.array_equal((levels / 255).astype(np.float32), np.asarray(x, np.float32))
-    return levels.astype(np.uint8) if whole else x
+    are_grey = whole and levels.min(initial=0) >= 0 and levels.max(initial=0) <= 255
+    return levels.astype(np.uint8) if are_grey else x
 
 
 def _checked(x):

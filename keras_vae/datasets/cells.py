@@ -132,8 +132,12 @@ def _labels(column, label, path):
     if hasattr(column, "codes"):
         y, classes = np.asarray(column.codes, "int64"), column.categories
     else:
-        classes, y = np.unique(np.asarray(column).astype(str), return_inverse=True)
-        y = np.where(_missing(column), -1, y)
+        missing = _missing(column)
+        values = np.where(missing, 0, np.asarray(column, object))
+        kind = getattr(column, "dtype", np.dtype(object)).kind
+        values = values.astype("int64" if kind in "iuf" else str)  # whole ones, in their order
+        classes, y = np.unique(values, return_inverse=True)
+        y = np.where(missing, -1, y)
     if (y < 0).any():
         raise ValueError(
             f"{path}: the column {label!r} of obs lacks the label of {(y < 0).sum()} cells: name "

@@ -50,7 +50,9 @@ def rows_of(x, source):
         x.check_format(full_check=True)
     with np.errstate(over="ignore"):
         x = csr_array(x.tocsr(), dtype=np.float32)
-    x.sum_duplicates()
+    if not x.has_canonical_format:
+        x = x.copy()  # it has the indices of what was given
+        x.sum_duplicates()
     return x
 
 
@@ -70,9 +72,12 @@ def standardizing(x):
     >>> [values.tolist() for values in standardizing(csr_array([[0.0, 1.0], [2.0, 1.0]]))]
     [[1.0, 1.0], [1.0, 0.0]]
     """
-    count, x = x.shape[0], x.astype("float64")
-    mean = x.sum(axis=0) / count
-    return mean, np.maximum(x.power(2).sum(axis=0) / count - mean**2, 0.0)
+    count, width = x.shape
+    values = x.data.astype("float64")
+    stored = np.bincount(x.indices, minlength=width)
+    mean = np.bincount(x.indices, values, width) / count
+    squares = np.bincount(x.indices, (values - mean[x.indices]) ** 2, width)
+    return mean, (squares + (count - stored) * mean**2) / count
 
 
 def _check(x, source):

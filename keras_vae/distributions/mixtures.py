@@ -9,6 +9,7 @@ from keras import ops
 from keras_vae.distributions import drawing
 from keras_vae.distributions.base import Prior, check_count
 from keras_vae.distributions.diagonal_normal import DiagonalNormal
+from keras_vae.distributions.transformed import Transformed, supports
 
 
 class Mixture(Prior):
@@ -97,7 +98,9 @@ class VampPrior(Mixture):
 
     Args:
         num_components: pseudo-inputs, K; the paper has 500 for MNIST.
-        activation: function to the range of the data: `"sigmoid"` for [0, 1], `"linear"` for any.
+        activation: function to the range of the data, after the preprocessing if there is one:
+            `"sigmoid"` for [0, 1], `"linear"` for any. None: `"linear"` for preprocessed real
+            numbers, `"softplus"` for counts, else `"sigmoid"`.
         seed: integer seed of the initial pseudo-inputs, which are ~ N(0, 0.1²) before `activation`.
 
     Raises:
@@ -116,11 +119,13 @@ class VampPrior(Mixture):
 
     posterior = None
     """The model's function of x to q(z|x)."""
+    own_unit = None
+    """The function of what its encoder sees to x, where there is a preprocessing."""
 
-    def __init__(self, num_components=100, activation="sigmoid", seed=0, **kwargs):
+    def __init__(self, num_components=100, activation=None, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.num_components = check_count("num_components", num_components)
-        self.activation = keras.activations.get(activation)
+        self.activation = None if activation is None else keras.activations.get(activation)
         self.seed = seed
 
     def bind(self, vae):
@@ -139,6 +144,10 @@ class VampPrior(Mixture):
                 "every z: take the prior 'standard_normal', 'flow' or 'mixture_of_normals'"
             )
         self.posterior = vae.posterior
+        if isinstance(vae.likelihood, Transformed):
+            self.own_unit = vae.likelihood.inverse
+        if self.activation is None:
+            self.activation = keras.activations.get(_activation_for(vae.likelihood))
         if self.built:
             return
         self.latent_dim = vae.latent_dim
@@ -156,7 +165,8 @@ class VampPrior(Mixture):
 
     @property
     def components(self):
-        return self.posterior(self.activation(ops.convert_to_tensor(self.pseudo_inputs)))
+        u = self.activation(ops.convert_to_tensor(self.pseudo_inputs))
+        return self.posterior(u if self.own_unit is None else self.own_unit(u))
 
     def get_config(self):
         return {
@@ -165,3 +175,11 @@ class VampPrior(Mixture):
             "activation": keras.activations.serialize(self.activation),
             "seed": self.seed,
         }
+
+
+def _activation_for(likelihood):
+    """The activation whose values the encoder of data with that likelihood sees."""
+    if isinstance(likelihood, Transformed) and not likelihood.is_bounded:
+        return "linear"
+    counts = supports(likelihood, 2.0) and not supports(likelihood, -7.3)
+    return "softplus" if counts else "sigmoid"

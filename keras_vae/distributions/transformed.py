@@ -9,8 +9,9 @@ from keras import ops
 from keras_vae.distributions.affine import map_of
 from keras_vae.distributions.base import Likelihood, SupportError, finite
 
-EXACT = 1e-6
-"""How far from a whole number a preprocessed discrete value may be rounded."""
+EXACT = 2**-21
+"""How far from a whole number a preprocessed value may be by rounding, relative to what it is
+computed from: four spacings of float32 numbers."""
 
 
 @keras.saving.register_keras_serializable("keras_vae")
@@ -56,7 +57,8 @@ class Transformed(Likelihood):
                 "out what is constant in the data"
             )
         # Discrete data have nothing between their values.
-        self.is_density = _supports(likelihood, 1 / math.pi)
+        self.is_density = supports(likelihood, 1 / math.pi)
+        self.is_bounded = not supports(likelihood, -7.3)
 
     @classmethod
     def of(cls, likelihood, preprocessing, input_shape):
@@ -74,13 +76,16 @@ class Transformed(Likelihood):
         return cls(likelihood, location, scale, name=f"{likelihood.name}_of_x")
 
     def preprocess(self, x):
-        """y, what encoder and decoder see of x."""
+        """y, what encoder and decoder see of x.
+
+        What rounding makes of a count, or of a bound of the support, is mended.
+        """
         location, scale = (values.astype("float32") for values in (self.location, self.scale))
         y = ops.divide(ops.subtract(x, location), scale)
-        if self.is_density:
+        if self.is_density and not self.is_bounded:
             return y
-        whole = ops.round(y)
-        return ops.where(ops.abs(y - whole) < EXACT, whole, y)
+        whole, least = ops.round(y), 1 + np.abs(location / scale)
+        return ops.where(ops.abs(y - whole) <= EXACT * (least + ops.abs(whole)), whole, y)
 
     def inverse(self, y):
         """x, of which the model sees y."""
@@ -104,7 +109,7 @@ class Transformed(Likelihood):
     @property
     def support(self):
         """The values that x may take, in words."""
-        if _supports(self.likelihood, -7.3):
+        if not self.is_bounded:
             return self.likelihood.support
         if not self.is_one_for_all:
             return f"{self.likelihood.support}, once it is preprocessed"
@@ -175,7 +180,8 @@ class Transformed(Likelihood):
         }
 
 
-def _supports(likelihood, value):
+def supports(likelihood, value):
+    """Whether x may be that value."""
     return bool(ops.all(likelihood.in_support(np.full((1, 1), value, "float32"))))
 
 

@@ -79,7 +79,8 @@ def column_reconstructions(x, x_hat, names=None):
     figure, axes_of = panels(columns, "x", r"$\hat{x}$", names)
     for column, axes in zip(columns, axes_of, strict=True):
         axes.plot(x[:, column], x_hat[:, column], ".", markersize=3, color=MODEL)
-        axes.axline((x[0, column], x[0, column]), slope=1, color=DATA, linewidth=1, zorder=0)
+        least = np.fmin.reduce(x[:, column])  # what is missing is NaN
+        axes.axline((least, least), slope=1, color=DATA, linewidth=1, zorder=0)
     return figure
 
 

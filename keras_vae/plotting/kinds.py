@@ -117,9 +117,9 @@ def draws(vae, label=None):
     label = pictures.first_labels(vae) if label is None else some(np.asarray(label))
     known, often = np.unique(label, return_counts=True, axis=0)
     shares = np.maximum(1, np.round(count * often / often.sum())).astype(int)
-    return np.concatenate(
-        [vae.sample(int(n), label=y, mean=False) for y, n in zip(known, shares, strict=True)]
-    )
+    firsts = np.cumsum(shares) - shares  # each with noise of its own
+    asked = zip(known, shares.tolist(), firsts.tolist(), strict=True)
+    return np.concatenate([vae.sample(n, first=i, label=y, mean=False) for y, n, i in asked])
 
 
 def some(label):

@@ -6,8 +6,11 @@ import numpy as np
 from keras import ops
 
 from keras_vae import conditions
+from keras_vae.distributions.transformed import Transformed
 from keras_vae.plotting.latents import checked_start, liveliest, moved, plane
 from keras_vae.plotting.tiles import examples, grid_figure, label_columns, label_rows
+
+WHITES = (1, 255, 65535)
 
 
 def images(x, columns=8):
@@ -55,7 +58,7 @@ def first_labels(vae):
 
 
 def as_seen(vae, x):
-    """x as the model sees it after its preprocessing, such as pixels from 0 to 1.
+    """x as it is shown: of images pixels from 0 to 1, of all else what the model sees.
 
     Args:
         vae: a `keras_vae.VAE`, an `export.runtime.OnnxVAE`, or what decodes as they do.
@@ -63,8 +66,27 @@ def as_seen(vae, x):
     """
     if hasattr(vae, "as_seen"):
         return vae.as_seen(x)
-    preprocess = getattr(getattr(vae, "likelihood", None), "preprocess", None)
-    return x if preprocess is None else ops.convert_to_numpy(preprocess(x))
+    likelihood = getattr(vae, "likelihood", None)
+    if not isinstance(likelihood, Transformed):
+        return x
+    if likelihood.location.any() and np.ndim(x) == 4:
+        return x / white_of(likelihood.location, likelihood.scale)
+    return ops.convert_to_numpy(likelihood.preprocess(x))
+
+
+def white_of(location, scale):
+    """The value of a white pixel in the unit of x, of which the model sees (x − location) / scale.
+
+    Where that centres the pixels, it does not say what white is: location + scale is at most
+    somewhat larger than it, and it is 1, 255 or 65535.
+
+    Example:
+
+    >>> white_of(127.5, 127.5), white_of(0.13, 0.31), white_of(33.3, 78.6)
+    (255, 1, 255)
+    """
+    reach = np.max(np.add(location, np.abs(scale)))
+    return next((white for white in WHITES if reach <= 1.25 * white), reach)
 
 
 def reconstructions(x, x_hat, columns=8):

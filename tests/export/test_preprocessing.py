@@ -8,6 +8,7 @@ from keras import layers
 
 import keras_vae
 from export.runtime import OnnxVAE, cli
+from keras_vae import plotting
 
 
 def bundle(folder, likelihood, preprocessing, shape):
@@ -39,6 +40,14 @@ def test_pixels_as_the_file_holds_them(likelihood, tmp_path, rng):
         np.testing.assert_array_equal(drawn, np.round(drawn))
         with pytest.raises(ValueError, match="where x = 0 is 0 and x = 255 is 1"):
             exported.score(x / np.float32(255))
+
+
+def test_centred_pixels_are_shown_as_the_file_holds_them(tmp_path):
+    layer = layers.Rescaling(1 / 127.5, offset=-1)
+    vae, exported = bundle(tmp_path, "normal", layer, (8, 8, 1))
+    x = np.linspace(0, 255, 64, dtype="float32").reshape(1, 8, 8, 1)
+    for model in (vae, exported):
+        np.testing.assert_allclose(plotting.as_seen(model, x), x / 255, rtol=1e-6)
 
 
 def test_columns_in_metres_and_kilograms(tmp_path, rng):

@@ -4,6 +4,7 @@ import { beginning, covariatesOf } from "./labels.js";
 
 const FORMAT = "keras-vae", VERSION = 2;
 const LARGEST = 2n ** 63n;
+const AT_ONCE = 2 ** 18; // numbers of x that are computed together, but for one example
 
 /** What the manifest says; an error of one line if there is none. */
 export async function manifestOf(place) {
@@ -62,15 +63,28 @@ export class Bundle {
 
   /** x_hat of each row of z. */
   async decode(z, label = this.label) {
-    const labels = this.#labels(z.map(() => label), [z.length]);
-    const out = await this.#run("decoder", { z: this.#rows(z, [this.latentDim]), ...labels });
-    return rows(out.x_hat, z.length);
+    const parts = await this.#inParts(z, async (some) => {
+      const labels = this.#labels(some.map(() => label), [some.length]);
+      const out = await this.#run("decoder", { z: this.#rows(some, [this.latentDim]), ...labels });
+      return rows(out.x_hat, some.length);
+    });
+    return parts.flat();
   }
 
   /** z_mean and z_log_var of each row of x. */
   async encode(x) {
-    const out = await this.#run("encoder", { x: this.#rows(x, this.shape) });
-    return { mean: rows(out.z_mean, x.length), logVar: rows(out.z_log_var, x.length) };
+    const parts = await this.#inParts(x, async (some) => {
+      const out = await this.#run("encoder", { x: this.#rows(some, this.shape) });
+      return [rows(out.z_mean, some.length), rows(out.z_log_var, some.length)];
+    });
+    return { mean: parts.flatMap(([mean]) => mean), logVar: parts.flatMap(([, logVar]) => logVar) };
+  }
+
+  /** What `work` gives of some rows at a time: large images would take more memory than there is. */
+  async #inParts(all, work) {
+    const most = Math.max(1, Math.floor(AT_ONCE / this.shape.reduce((a, b) => a * b, 1))), parts = [];
+    for (let i = 0; i < all.length; i += most) parts.push(await work(all.slice(i, i + most)));
+    return parts;
   }
 
   /** elbo and log_likelihood of one x, in nats. */

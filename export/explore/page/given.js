@@ -1,7 +1,7 @@
 // Encode: an image or values of the user's, its reconstruction, and its score.
 import { isPicture } from "./show.js";
 import { latest } from "./state.js";
-import { parsed, preprocessing, text } from "./unit.js";
+import { parsed, pixels, text } from "./unit.js";
 
 export function given(page, keep) {
   const { bundle, state, fail, clear } = page, { manifest } = bundle;
@@ -91,7 +91,7 @@ async function imageOf(file, manifest) {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   context.drawImage(image, 0, 0, width, height); // what is transparent becomes black
-  const seen = pixels(context.getImageData(0, 0, width, height).data, channels);
+  const seen = read(context.getImageData(0, 0, width, height).data, channels);
   const words = [];
   if (image.width !== width || image.height !== height) {
     words.push(`Resized from ${image.width} × ${image.height} to ${width} × ${height}. `);
@@ -101,10 +101,15 @@ async function imageOf(file, manifest) {
     if (grey) words.push("Made black and white, as the model's images are. ");
     seen.forEach((value, i) => { seen[i] = value < 0.5 ? 0 : 1; });
   }
-  return { x: preprocessing(manifest).own(seen), words: words.join("") };
+  const levels = /^the (\d+) levels/.exec(manifest.likelihood.support)?.[1];
+  if (levels && levels !== "256") {
+    words.push(`Rounded to ${levels} levels, as the model's images have. `);
+    seen.forEach((value, i) => { seen[i] = Math.round(value * (levels - 1)) / (levels - 1); });
+  }
+  return { x: pixels(manifest).own(seen), words: words.join("") };
 }
 
-function pixels(data, channels) {
+function read(data, channels) {
   const grey = (i) => 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
   const value = (place) => {
     const pixel = 4 * Math.floor(place / channels);

@@ -1,12 +1,12 @@
 // One example as an element: a picture, the row of a table, or bars.
-import { entries, preprocessing, written } from "./unit.js";
+import { entries, pixels, written } from "./unit.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const BARS = { large: 256, small: 64 }; // at most
 
 /** A function of x, and of whether there is little room, to an element. */
 export function viewer(manifest) {
-  const columns = entries(manifest), { seen } = preprocessing(manifest);
+  const columns = entries(manifest), { seen } = pixels(manifest);
   if (columns) return (x, small) => (small ? line(columns, x) : table(columns, x));
   if (isPicture(manifest)) return (x) => picture(manifest.input_shape, seen(x));
   return (x, small) => bars(x, small ? BARS.small : BARS.large);

@@ -4,7 +4,7 @@ import { short } from "./unit.js";
 
 export const MOST = 64; // dimensions that are offered
 
-export function decoded({ bundle, state, view, fail }) {
+export function decoded({ bundle, state, view, fail, clear }) {
   const place = document.querySelector("#decoded"), numbers = document.querySelector("#z");
   const show = latest(async () => {
     const [x] = await bundle.decode([state.z], state.label);
@@ -16,8 +16,10 @@ export function decoded({ bundle, state, view, fail }) {
   });
   numbers.addEventListener("change", () => {
     const z = numbers.value.split(/[\s,;[\]]+/).filter(Boolean).map(Number);
-    if (z.length === bundle.latentDim && z.every(Number.isFinite)) state.set({ z });
-    else fail(new Error(`z must be ${bundle.latentDim} numbers, got ${z.length}: ${numbers.value.slice(0, 60)}`));
+    if (z.length === bundle.latentDim && z.every(Number.isFinite)) {
+      clear();
+      state.set({ z });
+    } else fail(new Error(`z must be ${bundle.latentDim} numbers, got ${z.length}: ${numbers.value.slice(0, 60)}`));
   });
 }
 

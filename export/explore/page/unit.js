@@ -12,6 +12,25 @@ export function preprocessing({ preprocessing: told, input_shape: shape }) {
   };
 }
 
+const WHITES = [1, 255, 65535];
+
+/**
+ * Pixels from 0 to 1, as they are shown, of x in its own unit, and back: {seen, own}.
+ *
+ * A preprocessing that only scales says what white is. Where it centres the pixels, location + scale
+ * is at most somewhat larger than white, as `white_of` of the runtime has it.
+ */
+export function pixels(manifest) {
+  const told = manifest.preprocessing, flat = (list) => [list].flat(Infinity);
+  if (!told || flat(told.location).every((value) => value === 0)) return preprocessing(manifest);
+  const size = manifest.input_shape.reduce((a, b) => a * b, 1);
+  const location = spread(told.location, manifest.input_shape), scale = spread(told.scale, manifest.input_shape);
+  let reach = -Infinity;
+  for (let i = 0; i < size; i++) reach = Math.max(reach, location(i) + Math.abs(scale(i)));
+  const white = WHITES.find((value) => reach <= 1.25 * value) ?? reach;
+  return { seen: (x) => x.map((value) => value / white), own: (x) => x.map((value) => value * white) };
+}
+
 /** Nested lists that broadcast against the shape, as a function of the place in one example. */
 function spread(nested, shape) {
   const depth = (list) => (Array.isArray(list) ? 1 + depth(list[0]) : 0);

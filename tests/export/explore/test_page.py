@@ -314,6 +314,17 @@ def test_vectors_are_bars_of_their_height(page):
     assert module(page, "show", code, {"input_shape": [3]}) == ["0 -4 3 6", "1", "2", "4"]
 
 
+@pytest.mark.parametrize(
+    ("location", "scale", "white"),
+    [(0.0, 255.0, 255), (127.5, 127.5, 255), ([[[0.13]]], [[[0.31]]], 1), (0.0, 10.0, 10)],
+)
+def test_pixels_are_shown_from_black_to_white_whatever_centres_them(page, location, scale, white):
+    manifest = {"input_shape": [1, 2, 1], "preprocessing": {"location": location, "scale": scale}}
+    unit = "return m.pixels(manifest)"
+    assert module(page, "unit", f"{unit}.seen([0, {white}])", manifest) == [0, 1]
+    assert module(page, "unit", f"{unit}.own([0, 1])", manifest) == [0, white]
+
+
 def test_preprocessing_of_nested_lists_broadcasts(page):
     location, scale = [[[1.0, 2.0, 3.0]]], 2.0
     manifest = {"input_shape": [2, 2, 3], "preprocessing": {"location": location, "scale": scale}}
