@@ -75,7 +75,7 @@ help:  ## Show this list
 ##   DATA=digits        digits, mnist, fashion_mnist, cifar10, or a path: .npz, .npy, .csv, .tsv,
 ##                      .parquet, .h5ad, a folder of images
 ##   DATA_DIR=dir       a folder that holds the downloaded data set
-##   TRAIN_FLAGS=       what `keras_vae train` gets; remove runs/$DATA to train again
+##   TRAIN_FLAGS=       what `keras_vae train` gets; remove the folder of the run to train again
 ##   SAMPLE_FLAGS=      what the sampling gets, as `--label 3` of a model with labels
 ##   MODEL=path.keras   export this model and train nothing
 ##   OUT=dir            where the bundle goes; beside the model, as onnx/, if not given
@@ -107,7 +107,7 @@ export: $(INSTALLED) $(filter $(TRAINED),$(MODEL))  ## Train if there is no mode
 	@echo
 	@$(PY) -m export.report $(OUT) --picture $(SAMPLES) --started $(STARTED)
 
-train: $(TRAINED)  ## Train alone, into runs/$DATA
+train: $(TRAINED)  ## Train alone, into a folder of runs/
 
 runs/$(NAME)/model.keras: | $(INSTALLED)
 	@echo "==> train on $(DATA)"

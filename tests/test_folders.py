@@ -76,6 +76,14 @@ def test_a_file_is_not_replaced_by_a_folder(tmp_path):
     assert texts(tmp_path) == {"bundle": "mine"}
 
 
+def test_a_mount_point_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == str(tmp_path))
+    with pytest.raises(ValueError, match=f"is a mount point.* such as {tmp_path}/new"):
+        replace(tmp_path, a="new")
+    replace(tmp_path / "new", a="new")
+    assert texts(tmp_path / "new") == {"a": "new"}
+
+
 def test_a_link_to_a_folder_stays(tmp_path):
     replace(tmp_path / "there", a="1")
     (tmp_path / "link").symlink_to(tmp_path / "there")

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -188,6 +189,19 @@ def test_what_was_written_of_other_weights_is_refused(saved):
     saved.model.write_bytes(saved.model.read_bytes() + b"more")
     with pytest.raises(ValueError, match="it is of another model"):
         saved.published()
+
+
+def test_a_model_that_is_replaced_meanwhile_is_no_longer_told_of(saved):
+    saved.write_metrics(SETTINGS, {"elbo": -9.5})
+    vae = saved.open()
+    other = saved.model.read_bytes() + b"more"
+    saved.model.write_bytes(other)
+    assert saved.published()["test"] == {"elbo": -9.5}  # of the one that was opened
+    detector = SimpleNamespace(to_json=dict)
+    with pytest.raises(ValueError, match="was replaced in the meantime: run this again"):
+        saved.write_detector(detector)
+    assert not saved.anomaly.exists()
+    assert vae.latent_dim == 2
 
 
 def test_what_a_folder_holds_is_known_without_keras():

@@ -12,6 +12,7 @@ import pytest
 from export.runtime import record
 from export.runtime import resumable as module
 from export.runtime.resumable import partial, resumable
+from export.runtime.sessions import NotComputedError
 
 ROOT = Path(__file__).parents[3]
 KILLED_AT_EVERY_LINE = """
@@ -297,7 +298,10 @@ def test_failure_leaves_nothing(path):
     assert not list(path.parent.iterdir())
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), MemoryError(), OSError(5, "disk trouble")])
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit(1), MemoryError(), OSError(5, "disk trouble"), NotComputedError("no memory")],
+)
 def test_what_is_done_outlives_an_error_that_may_pass(path, error):
     with pytest.raises(type(error)):
         fill(path, until=4, error=error)
