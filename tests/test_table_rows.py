@@ -97,3 +97,10 @@ def test_a_file_of_columns_that_is_broken_is_refused_in_a_line(text, tmp_path):
         tables.read(pl.DataFrame({"a": [1.5, 2.5]}), columns=path)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500
+
+
+def test_a_normal_column_has_no_bounds():
+    age = {"name": "age", "kind": "number", "minimum": 0.0}
+    with pytest.raises(ValueError, match="'-1' in row 0"):
+        rows.numbers([age], [["-1"]], ["age"])
+    assert rows.numbers([{**age, "likelihood": "normal"}], [["-1"]], ["age"]) == -1

@@ -98,7 +98,8 @@ def notes(settings, dataset):
     """Lines for who trains: those of the data, the numbers of labels, and what x may be besides."""
     yield from dataset.notes
     if dataset.classes:
-        yield "labels: " + ", ".join(f"{y} is {name}" for y, name in enumerate(dataset.classes))
+        told = [f"{y} is {name}" for y, name in enumerate(dataset.classes[:12])]
+        yield "labels: " + ", ".join(told) + (", …" if dataset.classes[12:] else "")
     x, said = dataset.x_train, settings.likelihood or settings.binarize or dataset.columns
     if said or x.ndim != 2:
         return

@@ -46,7 +46,7 @@ class Column:
         kind: one of the above.
         decimals: of a number, how many it is written with; −3: it is in thousands.
         minimum, maximum: of a number or a date, as x: the least and the largest that there may be,
-            or None. Counts have the minimum 0.
+            or None. Counts have the minimum 0; a `"normal"` column has none.
         categories: texts, or numbers or booleans.
         format: of a date, as `strftime` has it.
         origin: of a date, the day that is x = 0.

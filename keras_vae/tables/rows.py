@@ -157,6 +157,8 @@ def _read(read, text, column, number, unseen):
 
 
 def _is_inside(x, column):
+    if column.get("likelihood") == "normal":  # which has a density everywhere, and draws so
+        return math.isfinite(x)
     count = column["kind"] == "count"
     least = 0 if count else column.get("minimum", -math.inf)
     inside = math.isfinite(x) and least <= x <= column.get("maximum", math.inf)
