@@ -46,7 +46,7 @@ def check(vae, folder, tolerance=TOLERANCE):
 
     Example:
 
-    >>> import keras_vae, pathlib, tempfile
+    >>> import keras_vae, onnx, pathlib, tempfile
     >>> from export import bundle, convert
     >>> vae = keras_vae.VAE.from_architecture("mlp", (4, 4, 1), latent_dim=2)
     >>> folder = pathlib.Path(tempfile.mkdtemp())
