@@ -85,7 +85,8 @@ class Transformed(Likelihood):
         if self.is_density and not self.is_bounded:
             return y
         whole, least = ops.round(y), 1 + np.abs(location / scale)
-        return ops.where(ops.abs(y - whole) <= EXACT * (least + ops.abs(whole)), whole, y)
+        near = ops.abs(y - whole) <= EXACT * ops.add(ops.abs(whole), least)
+        return ops.where(near, whole, y)
 
     def inverse(self, y):
         """x, of which the model sees y."""
