@@ -132,8 +132,7 @@ def parser():
     add_where(plot)
 
     compare = commands.add_parser(
-        "compare",
-        help="how much models differ, on the same test examples",
+        "compare", help="how much models differ, on the same test examples"
     )
     compare.add_argument("run", type=Path, nargs="+", metavar="DIR", help=f"{RUN}, or a bundle")
     compare.add_argument("--data", help="other data than the models were trained on")

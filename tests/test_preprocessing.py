@@ -175,6 +175,12 @@ def test_rounding_takes_no_value_out_of_the_support(likelihood, layer, x):
     assert not array(unit.in_support(x + np.float32(0.004 * np.ptp(x) / len(x)))).all()
 
 
+def test_a_vamp_prior_that_has_no_model_yet_has_a_config():
+    prior = VampPrior(3)
+    again = VampPrior.from_config(prior.get_config())
+    assert again.get_config() == prior.get_config()
+
+
 @pytest.mark.parametrize(
     ("likelihood", "layer", "low", "high"),
     [

@@ -169,7 +169,7 @@ class Run:
     def write_detector(self, detector):
         """Writes anomaly.json, beside the model that was opened."""
         self._check_opened()
-        told = {**detector.to_json(), "model_sha256": self._digest()}
+        told = {**detector.to_json(), "model_sha256": self._opened}
         with atomic_write(self.anomaly) as path:
             path.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n")
 

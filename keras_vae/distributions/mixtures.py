@@ -169,10 +169,11 @@ class VampPrior(Mixture):
         return self.posterior(u if self.own_unit is None else self.own_unit(u))
 
     def get_config(self):
+        activation = self.activation  # None before there is a model
         return {
             **super().get_config(),
             "num_components": self.num_components,
-            "activation": keras.activations.serialize(self.activation),
+            "activation": activation and keras.activations.serialize(activation),
             "seed": self.seed,
         }
 
