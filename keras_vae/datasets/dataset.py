@@ -83,11 +83,7 @@ def from_arrays(name, x_train, x_test=None, y_train=None, y_test=None, source=No
     _check_parts(x, source)
     y_train = _labels(y_train, x_train, f"{source}: y_train")
     y_test = _labels(y_test, x_test, f"{source}: y_test")
-    white = white_of(
-        np.result_type(*x.values()),
-        min(array.min() for array in x.values()),
-        max(array.max() for array in x.values()),
-    )
+    white = _white(x.values()) if x_train.ndim > 2 else None
     ready = {part: _Ready(array, white, f"{source}: {part}") for part, array in x.items()}
     if x_test is not None:
         return Dataset(name, ready["x_train"][:], ready["x_test"][:], y_train, y_test)
@@ -146,8 +142,7 @@ class _Ready:
     """
 
     def __init__(self, x, white, where):
-        self.x, self.where = x, where
-        self.white = white if x.ndim > 2 else None
+        self.x, self.white, self.where = x, white, where
 
     def __getitem__(self, rows):
         rows = np.arange(len(self.x))[rows]
@@ -167,6 +162,12 @@ class _Ready:
             raise ValueError(
                 f"{self.where} must hold finite float32 numbers, got NaN or infinite values"
             )
+
+
+def _white(parts):
+    """What images are divided by, whose parts share one scale; None: they are taken as they are."""
+    least, largest = min(x.min() for x in parts), max(x.max() for x in parts)
+    return white_of(np.result_type(*parts), least, largest)
 
 
 def white_of(dtype, least, largest):
