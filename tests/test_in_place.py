@@ -137,6 +137,14 @@ def test_what_is_computed_between_the_steps_of_a_second_fit_is_of_all_batches(di
     assert seen == [(300, 1)] * 2
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_second_fit_goes_on_from_averaged_weights(digits, scaled):
+    vae, adam = mlp(), keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.9)
+    vae.compile(keras.optimizers.LossScaleOptimizer(adam, initial_scale=2.0) if scaled else adam)
+    losses = [vae.fit(digits[:300], verbose=0).history["loss"][0] for _ in range(3)]
+    assert losses[2] < losses[1] < losses[0]
+
+
 def test_batches_and_epochs_are_those_that_callbacks_expect(digits):
     vae, watch = mlp(), EachBatch()
     vae.compile("adam")

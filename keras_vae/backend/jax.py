@@ -110,6 +110,18 @@ class Step:
     def _purge_model_variables(self, **groups):
         """Keeps the values: Keras lets go of them, and an error in the step would lose them."""
 
+    def _get_jax_state(self, **groups):
+        """The values of the variables, in arrays of their own, since a step gives them away.
+
+        At the end of `fit` an optimizer with `use_ema` makes its averages the weights: of both
+        Keras then has the same arrays, with which its own second `fit` fails.
+        """
+        first, *others = super()._get_jax_state(**groups)
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if groups.get("optimizer_variables") and optimizer.use_ema:
+            first = [jnp.copy(value) for value in first]
+        return first, *others
+
     def _forward(self, weights, others, metrics, data, training):
         """What a batch costs, and the non-trainable variables afterwards."""
         variables = [
