@@ -145,6 +145,18 @@ def test_a_second_fit_goes_on_from_averaged_weights(digits, scaled):
     assert losses[2] < losses[1] < losses[0]
 
 
+def test_averaged_weights_outlive_an_evaluation(digits):
+    vae, x = mlp(), digits[:300]
+    vae.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.9))
+    vae.fit(x, verbose=0)
+    before = vae.evaluate(x, verbose=0, return_dict=True)["loss"]
+    vae.predict(x, verbose=0)
+    vae.train_on_batch(x[:32])
+    vae.optimizer.finalize_variable_values(vae.trainable_variables)
+    vae.fit(x, verbose=0)
+    assert vae.evaluate(x, verbose=0, return_dict=True)["loss"] < before
+
+
 def test_batches_and_epochs_are_those_that_callbacks_expect(digits):
     vae, watch = mlp(), EachBatch()
     vae.compile("adam")

@@ -114,13 +114,14 @@ class Step:
         """The values of the variables, in arrays of their own, since a step gives them away.
 
         At the end of `fit` an optimizer with `use_ema` makes its averages the weights: of both
-        Keras then has the same arrays, with which its own second `fit` fails.
+        Keras then has the same arrays, and its own second `fit` fails.
         """
-        first, *others = super()._get_jax_state(**groups)
+        state = super()._get_jax_state(**groups)
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        if groups.get("optimizer_variables") and optimizer.use_ema:
-            first = [jnp.copy(value) for value in first]
-        return first, *others
+        if not (groups.get("trainable_variables") and getattr(optimizer, "use_ema", False)):
+            return state
+        weights, *others = state
+        return [jnp.copy(value) for value in weights], *others
 
     def _forward(self, weights, others, metrics, data, training):
         """What a batch costs, and the non-trainable variables afterwards."""

@@ -48,7 +48,6 @@ class Averaged(keras.callbacks.Callback):
         weights = self.model.trainable_variables
         self.kept = values_of(weights)
         self.model.optimizer.finalize_variable_values(weights)
-        assign(weights, values_of(weights))  # JAX would have an average and a weight be one array
 
     def on_test_end(self, logs=None):
         assign(self.model.trainable_variables, self.kept)
