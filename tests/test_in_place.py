@@ -157,6 +157,10 @@ def test_averaged_weights_outlive_an_evaluation(digits):
     assert vae.evaluate(x, verbose=0, return_dict=True)["loss"] < before
 
 
+def test_predictions_need_no_compile(digits):
+    assert mlp().predict(digits[:50], verbose=0).shape == digits[:50].shape
+
+
 def test_batches_and_epochs_are_those_that_callbacks_expect(digits):
     vae, watch = mlp(), EachBatch()
     vae.compile("adam")

@@ -117,7 +117,8 @@ class Step:
         Keras then has the same arrays, and its own second `fit` fails.
         """
         state = super()._get_jax_state(**groups)
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer = getattr(self, "optimizer", None)  # `predict` needs no `compile`
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if not (groups.get("trainable_variables") and getattr(optimizer, "use_ema", False)):
             return state
         weights, *others = state
