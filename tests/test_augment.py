@@ -35,6 +35,14 @@ def test_a_pixel_is_1_as_often_as_its_grey_level_says():
     assert np.abs(together).max() < 5 / np.sqrt(len(draws))
 
 
+def test_a_grey_level_below_that_of_a_byte_counts_too():
+    """On JAX and PyTorch a number has a byte of its own, and shares what is below it."""
+    share = 1e-3
+    x = np.full((4096, 64), share, "float32")
+    found = values(Binarize(seed=0)(x)).mean()
+    assert abs(found - share) < 4.5 * np.sqrt(share / x.size)  # false in 1 of 100,000 seeds
+
+
 def test_whole_grey_levels_mean_the_same_as_their_share_of_255():
     levels = np.arange(256, dtype="uint8")[None]
     whole, shares = (values(Binarize(seed=1)(x)) for x in (levels, levels / np.float32(255)))

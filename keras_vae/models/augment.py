@@ -41,11 +41,14 @@ class Binarize(Seeded):
         super().__init__(seed, **{"autocast": False, **kwargs})
 
     def call(self, inputs):
-        x = ops.convert_to_tensor(inputs)
-        x = ops.cast(x, self.variable_dtype) / white(x)
+        inputs = ops.convert_to_tensor(inputs)
+        x = ops.cast(inputs, self.variable_dtype) / white(inputs)
         u = backend.uniform(tuple(ops.shape(x)), self.seed_generator, x.dtype)
+        binary = ops.cast(u < x, x.dtype)
+        if keras.backend.standardize_dtype(inputs.dtype) == "uint8":
+            return binary  # whatever a byte holds is a grey level
         are_grey = ops.logical_and(ops.min(x) >= 0, ops.max(x) <= 1)
-        return ops.cast(u < x, x.dtype) + ops.where(are_grey, 0.0, np.nan)
+        return binary + ops.where(are_grey, 0.0, np.nan)
 
     def check(self, x):
         """Raises `ValueError` unless `x` holds grey levels alone."""
@@ -92,9 +95,15 @@ def get(augment, seed=None):
 
 def augmented(augment, likelihood, x):
     """x as `augment` makes it, which sees it after the preprocessing, if there is any."""
-    if not _maps(likelihood):
-        return augment(x, training=True)
-    return likelihood.inverse(augment(likelihood.preprocess(x), training=True))
+    if _maps(likelihood):
+        return likelihood.inverse(_applied(augment, likelihood.preprocess(x)))
+    return _applied(augment, x)
+
+
+def _applied(augment, x):
+    if isinstance(augment, Binarize):
+        return augment.call(x)  # what Keras does around it takes longer on PyTorch than it does
+    return augment(x, training=True)
 
 
 def _maps(likelihood):

@@ -192,7 +192,7 @@ class VAE(Fitting, Inference, keras.Model):
     @property
     def input_shape(self):
         """Shape of one example, without the batch axis."""
-        return self.likelihood.event_shape or tuple(self.encoder.input_shape[1:])
+        return self.likelihood.event_shape or self.encoder.inputs[0].shape[1:]
 
     @property
     def latent_dim(self):
