@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from keras_vae.cli import main
-from keras_vae.commands import callbacks
+from keras_vae.commands import callbacks, recipe
 from keras_vae.commands.checkpoints import RECORDED, Checkpoints, State, read
 from keras_vae.commands.runs import Run
 from keras_vae.settings import Settings
@@ -229,7 +230,7 @@ def test_patience_ends_the_training(tmp_path):
 
 
 def test_the_average_of_the_weights_is_what_is_tested(tmp_path):
-    assert train(tmp_path / "run", "--ema", "0.999", "--keep", "last", "--validation", "0") == 0
+    assert train(tmp_path / "run", "--ema", "0.3", "--keep", "last", "--validation", "0") == 0
     state = Run(tmp_path / "run").checkpoints.newest()
     from keras_vae.models import load_model
 
@@ -237,6 +238,14 @@ def test_the_average_of_the_weights_is_what_is_tested(tmp_path):
     written = [keras.ops.convert_to_numpy(w) for w in vae.encoder.weights]
     raw = state.variables[: len(written)]
     assert not any(np.allclose(a, b) for a, b in zip(written, raw, strict=True) if a.ndim == 2)
+
+
+def test_an_average_over_more_steps_than_there_are_is_told_of():
+    told = r"\(--ema 0.999\) after all 8 steps is still 99% .* take --ema 0.375, or more epochs"
+    settings = Settings(data="", epochs=2, batch_size=8, learning_rate=1e-3, ema=0.999)
+    with pytest.warns(UserWarning, match=told):
+        recipe.optimizer(settings, 32)
+    recipe.optimizer(replace(settings, ema=0.375), 32)  # a warning would be an error
 
 
 @pytest.mark.parametrize("shown", ["--quiet", "--verbose"])

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import inspect
 import os
+import warnings
 from typing import Any, NamedTuple
 
 import keras
@@ -25,6 +26,9 @@ from keras_vae.objectives import OBJECTIVES
 
 STAGES = 8
 """Of the piecewise schedule: stage i is 3^i times as long as the first (Burda et al. 2016)."""
+
+BEGINNING = 0.01
+"""How much of the average of the weights may be what training began with, and harm nothing."""
 
 
 class Data(NamedTuple):
@@ -253,13 +257,29 @@ def options_of(settings):
 
 def optimizer(settings, examples):
     """Adam, as the settings want it for so many examples in an epoch."""
+    steps = -(-examples // settings.batch_size)
+    if settings.ema is not None:
+        check_average(settings.ema, settings.epochs * steps)
     return keras.optimizers.Adam(
-        rate(settings, -(-examples // settings.batch_size)),
+        rate(settings, steps),
         global_clipnorm=settings.clip_norm,
         use_ema=settings.ema is not None,
         ema_momentum=0.99 if settings.ema is None else settings.ema,
         gradient_accumulation_steps=settings.accumulate if settings.accumulate > 1 else None,
     )
+
+
+def check_average(momentum, steps):
+    """Warns where the average of the weights still holds much of those that training began with."""
+    share = momentum**steps
+    if share > BEGINNING:
+        fits = max(0.01, 1 - 5 / steps)
+        warnings.warn(
+            f"the average of the weights (--ema {momentum:g}) after all {steps} steps is still "
+            f"{share:.0%} of those that training begins with: take --ema {fits:.3g}, or more "
+            "epochs",
+            stacklevel=2,
+        )
 
 
 def rate(settings, steps):
