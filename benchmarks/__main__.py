@@ -16,7 +16,7 @@ from keras_vae.cli import Parser
 from keras_vae.files import atomic_write
 
 PARTS = (
-    *("training", "steps", "binarizing", "elbo", "evaluating", "sampling", "cold_start"),
+    *("training", "limits", "steps", "binarizing", "elbo", "evaluating", "sampling", "cold_start"),
     *("exporting", "growth"),
 )
 HERE = Path(__file__).parent
